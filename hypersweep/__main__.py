@@ -1,0 +1,5 @@
+"""`python -m hypersweep`."""
+
+from hypersweep.cli import main
+
+main()

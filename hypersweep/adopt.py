@@ -1,0 +1,86 @@
+"""Taking the trials of an existing result log as finished (`--from-result`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hypersweep.definition import Definition
+from hypersweep.errors import ResultLogError
+from hypersweep.resultlog import LoggedTrial, read_log
+from hypersweep.runner import Key
+from hypersweep.search import GridSearcher
+from hypersweep.selection import Objective, choose_log_metric
+from hypersweep.trial import Result, Trial, seed_of
+
+Adopted = tuple[Trial, Result, float | None]  # with the score that counts
+
+
+def read_adopted(
+    path: Path, definition: Definition, searcher: GridSearcher, keys: Sequence[Key] | None
+) -> list[Adopted]:
+    """The trials of the log at `path` as finished trials of the sweep.
+
+    The score is the metric of `--metric`, else the settings' `valid_metric` (or the runner's default for it), else as
+    for a bare log; the model is the settings'. Raises `ResultLogError`, naming each line, for blocks that match no
+    combination of the space or stand there twice with different results; `SelectionError` if one has no score.
+    """
+    logged = read_log(path)
+    known = {key.name: key.default for key in keys or () if key.default is not None}
+    known.update(definition.settings)
+    metric = definition.metric or known.get("valid_metric") or choose_log_metric(block.result for block in logged)
+    objective = Objective(str(metric), definition.mode)
+    problems: list[str] = []
+    block_of: dict[int, LoggedTrial] = {}
+    for block in logged:
+        number = _find_number(block, searcher, str(path), problems)
+        if number is not None and block_of.setdefault(number, block).result != block.result:
+            problems.append(
+                f"{path}:{block.line}: stands in line {block_of[number].line} already, with another result; "
+                "expected each combination once. Remove one of the two"
+            )
+    if problems:
+        raise ResultLogError.gather(problems)
+    return [_adopt(number, block, searcher, objective, known, definition.seed) for number, block in block_of.items()]
+
+
+def _adopt(
+    number: int,
+    block: LoggedTrial,
+    searcher: GridSearcher,
+    objective: Objective,
+    known: Mapping[str, Any],
+    sweep_seed: int,
+) -> Adopted:
+    params = searcher.suggest(number)
+    assert params is not None
+    model = params.get("model", known.get("model"))
+    judged = objective.judge(dataclasses.replace(block.result, model=None if model is None else str(model)))
+    return Trial(number, params, seed_of(params, sweep_seed)), judged, judged.score
+
+
+def _find_number(block: LoggedTrial, searcher: GridSearcher, where: str, problems: list[str]) -> int | None:
+    try:
+        return searcher.number_of(dict(block.texts))
+    except KeyError as error:
+        (name,) = error.args
+        problems.append(f"{where}:{block.line}: {_tell_mismatch(name, block, searcher)}")
+        return None
+
+
+def _tell_mismatch(name: str, block: LoggedTrial, searcher: GridSearcher) -> str:
+    advice = "Remove the block, or run the space that the log belongs to"
+    if name not in searcher.space.names:
+        return f"{name!r} is no parameter of the space; expected {', '.join(searcher.space.names)}. {advice}"
+    if name not in block.texts:
+        return f"{name!r} is missing; expected {', '.join(searcher.space.names)}. {advice}"
+    values = ", ".join(_values_of(name, searcher))
+    return f"{name!r} has no value {block.texts[name]!r} in the space; expected one of {values}. {advice}"
+
+
+def _values_of(name: str, searcher: GridSearcher) -> Iterator[str]:
+    for parameter in searcher.space.parameters:
+        if parameter.name == name:
+            yield from (str(value) for value in getattr(parameter, "values", ()))

@@ -1,0 +1,87 @@
+"""The command line: one file per command, each loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from hypersweep.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, HypersweepError
+
+COMMANDS = {
+    "run": "run every combination of a space, one trial each",
+    "resume": "go on with an interrupted sweep",
+    "best": "print the best params and result",
+    "trials": "print the table of trials",
+    "status": "print how far a sweep is",
+    "plan": "print what would run; run nothing",
+    "logs": "print a trial's log",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"hypersweep.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from hypersweep.errors import did_you_mean
+
+            hint = did_you_mean(args[0], COMMANDS)
+            raise click.UsageError(f"no command {args[0]!r}; expected one of {', '.join(COMMANDS)}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hypersweep", prog_name="hypersweep")
+def cli() -> None:
+    """hyper.test in, one trial per combination through any runner, hyper.result and the best out.
+
+    \b
+    hypersweep run --space hyper.test                        the built-in recommenders
+    hypersweep run --space hyper.test --runner train.py:main a Python function
+    hypersweep run --space hyper.test --command "python train.py --lr {learning_rate}"
+    """
+
+
+def main() -> None:
+    """The console script. Only here are hypersweep's errors caught: one red message, no traceback."""
+    if sys.platform == "win32":
+        fail("hypersweep runs on Linux and macOS; expected one of them. On Windows use it within WSL", EXIT_BAD_INPUT)
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except HypersweepError as error:
+        fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort) as error:
+        fail(str(error) or "interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`hypersweep trials | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def fail(message: str, exit_code: int) -> None:
+    """Print an error and end."""
+    is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(click.style(message, fg="red") if is_colored else message, err=True, color=is_colored)
+    sys.exit(exit_code)

@@ -1,0 +1,78 @@
+"""hypersweep best"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hypersweep.cli.options import PATH, SCORE, GroupedCommand
+from hypersweep.errors import SelectionError, StoreError
+from hypersweep.trial import Params, Result
+
+
+@click.command("best", cls=GroupedCommand)
+@PATH
+@SCORE
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+def command(path: str, metric: str | None, mode: Any, is_json: bool) -> None:
+    """Print the best params and result of a sweep, or of any hyper.result.
+
+    PATH is the .sweep folder, a folder that holds one, the .test file or a hyper.result; the current folder if not
+    given.
+    """
+    from hypersweep.resultlog import best_as_json, format_best
+
+    is_log = Path(path).is_file() and Path(path).suffix != ".test"
+    params, result = _best_of_log(path, metric, mode) if is_log else _best_of_sweep(path, metric, mode)
+    click.echo(json.dumps(best_as_json(params, result)) if is_json else format_best(params, result))
+
+
+def _best_of_log(path: str, metric: str | None, mode: Any) -> tuple[Params, Result]:
+    from hypersweep.resultlog import read_log
+    from hypersweep.selection import Objective, best_of, choose_log_metric
+
+    logged = read_log(path)
+    if not logged:
+        raise SelectionError(f"{path}: holds no trial; expected at least one. Check that it is the right file")
+    objective = Objective(choose_log_metric((block.result for block in logged), metric), mode)
+    best = best_of((block, objective.judge(block.result)) for block in logged)
+    if best is None:
+        raise SelectionError(
+            f"{path}: {objective.metric} is nan in every trial; expected a number. Name another --metric"
+        )
+    return best[0].params, best[1]
+
+
+def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Result]:
+    from hypersweep.selection import Objective, best_of
+
+    with _open_study(path) as study:
+        if metric is None and mode is None:
+            best = study.best()
+            found = None if best is None or best.result is None else (best.trial, best.result)
+        else:
+            objective = Objective(metric or study.objective.metric, mode or study.objective.mode)
+            finished = (recorded for recorded in study.trials("finished") if recorded.result is not None)
+            found = best_of((recorded.trial, objective.judge(recorded.result)) for recorded in finished)
+        if found is None:
+            counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
+            raise SelectionError(
+                f"{study.place.folder}: no trial has finished with a numeric score, got {counts}; expected one. "
+                f"See what happened: hypersweep status {study.place.folder}"
+            )
+    return found[0].params, found[1]
+
+
+def _open_study(path: str) -> Any:
+    from hypersweep.study import Study
+
+    try:
+        return Study(path)
+    except StoreError as error:
+        logs = sorted(Path(path).glob("*.result")) if Path(path).is_dir() else []
+        if logs:
+            raise StoreError(f"{error}; a bare log is there: hypersweep best {logs[0]}") from error
+        raise

@@ -1,0 +1,140 @@
+"""What a person sees while a sweep runs: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from hypersweep.cli.progress import Progress, Running, tell
+from hypersweep.cli.wording import format_params, format_score, format_seconds
+from hypersweep.events import Event, Noted, OnEvent, SweepStarted, TrialEnded
+
+SUMMARY_INTERVAL_S = 10.0
+MAX_RUNNING = 8
+BAR_WIDTH = 24
+
+
+@contextlib.contextmanager
+def open_console() -> Iterator[OnEvent]:
+    """A callback that shows what happens on stderr until the context ends."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with LiveView() as view:
+            yield view.show
+    else:
+        yield PlainLines().show
+
+
+class PlainLines:
+    """A line per finished trial while they are few, else a summary every ten seconds."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self.summary_due_at = 0.0
+
+    def show(self, event: Event) -> None:
+        self.progress.update(event)
+        if not isinstance(event, TrialEnded) or self.progress.has_few:
+            line = tell(event, self.progress)
+        elif time.monotonic() >= self.summary_due_at or self.progress.num_done == self.progress.size:
+            self.summary_due_at = time.monotonic() + SUMMARY_INTERVAL_S
+            line = self.progress.summarise()
+        else:
+            line = None
+        if line is not None:
+            print(line, file=sys.stderr, flush=True)
+
+
+class LiveView:
+    """Lines as above, and below them what changes: bar, time left, running trials, best, failures."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        # The stream of now: pool inline redirects sys.stderr while a trial runs, and the view refreshes meanwhile.
+        self.console = Console(file=sys.stderr, highlight=False)
+        self.live = Live(
+            console=self.console,
+            get_renderable=self.render,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> LiveView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.live.stop()
+
+    def show(self, event: Event) -> None:
+        self.progress.update(event)
+        line = tell(event, self.progress) if self.progress.has_few or not isinstance(event, TrialEnded) else None
+        if line is not None:
+            style = "yellow" if isinstance(event, Noted) and event.is_warning else "red" if ": failed " in line else ""
+            self.console.print(Text(line, style=style), soft_wrap=True)
+        if isinstance(event, SweepStarted):
+            self.live.start()
+
+    def render(self) -> RenderableType:
+        """The part of the view that changes."""
+        progress = self.progress
+        running = list(progress.running.values())
+        lines: list[RenderableType] = [_render_bar(progress)]
+        lines += [_line(_tell_running(trial)) for trial in running[:MAX_RUNNING]]
+        if len(running) > MAX_RUNNING:
+            lines.append(_line(f"  … and {len(running) - MAX_RUNNING} more"))
+        if progress.best is not None:
+            trial, result = progress.best
+            lines.append(
+                _line(f"best: {format_score(result)}, trial {trial.number}, {format_params(trial.params)}", "green")
+            )
+        if progress.num_failed:
+            lines.append(_line(f"{progress.num_failed} failed, the last: {progress.last_failure}", "red"))
+        return Group(*lines)
+
+
+def _render_bar(progress: Progress) -> RenderableType:
+    left = "" if progress.left_s is None else f", about {format_seconds(progress.left_s)} left"
+    of = "" if progress.size is None else f"/{progress.size}"
+    row = Table.grid(padding=(0, 1))
+    row.add_row(
+        ProgressBar(total=progress.size, completed=progress.num_done, width=BAR_WIDTH),
+        _line(f"{progress.num_done}{of} trials, {format_seconds(progress.elapsed_s)}{left}"),
+    )
+    return row
+
+
+def _tell_running(running: Running) -> str:
+    step = "" if running.step is None else f", step {running.step}"
+    metrics = "".join(f", {name} {value:.4g}" for name, value in list(running.metrics.items())[:2])
+    duration = format_seconds(time.monotonic() - running.started_at)
+    return f"  trial {running.trial.number}, {duration}{step}{metrics}, {format_params(running.trial.params)}"
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on stdout: fitted to a terminal, in full width elsewhere."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=10_000)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold" if name == "error" else "ellipsis")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)

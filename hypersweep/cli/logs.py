@@ -1,0 +1,34 @@
+"""hypersweep logs"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from hypersweep.cli.options import PATH
+from hypersweep.errors import StoreError
+
+
+@click.command("logs")
+@click.argument("number", type=int, metavar="N")
+@PATH
+def command(number: int, path: str) -> None:
+    """Print what trial N has written to stdout and stderr."""
+    from hypersweep.study import Study
+
+    with Study(path) as study:
+        recorded = study.trial(number)
+        log = study.place.trial_folder(number) / "log.txt"
+        if recorded is None:
+            size = "any number" if study.size is None else f"0 to {study.size - 1}"
+            raise StoreError(
+                f"{study.place.folder}: trial {number} has not been started; expected one of the trials ({size}). "
+                f"See which have: hypersweep trials {study.place.folder}"
+            )
+    if not log.exists():
+        click.echo(f"trial {number} ({recorded.state}) has written nothing", err=True)
+        return
+    with open(log, "rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)

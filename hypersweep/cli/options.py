@@ -1,0 +1,77 @@
+"""Options that several commands share, shown in groups by `--help`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading of its own in the help text."""
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """Lists options under the headings of their groups, in the order of their first option."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(parameter, "group", "Options"), []).append(record)
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def grouped(group: str, *names: str, **attributes: Any) -> Callable[[Function], Function]:
+    """An option in a group."""
+    return click.option(*names, cls=GroupedOption, group=group, **attributes)
+
+
+def combine(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+SPACE = grouped("What to run", "--space", default="hyper.test", show_default=True, metavar="FILE", help="The space.")
+WHAT = combine(
+    SPACE,
+    grouped("What to run", "--runner", metavar="R", help="recommend (default), module:attr or file.py:attr."),
+    grouped("What to run", "--command", metavar="SHELL", help='Any program: "python train.py --lr {learning_rate}".'),
+    grouped("What to run", "--model", metavar="M", help="Short for --set model=M."),
+    grouped("What to run", "--dataset", metavar="D", help="Short for --set dataset=D."),
+    grouped("What to run", "--config", metavar="FILE", multiple=True, help="More settings (YAML); later wins."),
+    grouped("What to run", "--set", "assignments", metavar="K=V", multiple=True, help="One setting; wins over files."),
+)
+SCORE = combine(
+    grouped("What is best", "--metric", metavar="NAME", help="The validation metric that is the score."),
+    grouped("What is best", "--mode", type=click.Choice(["max", "min"]), help="Its direction, if the name misleads."),
+)
+ORDER = combine(
+    grouped(
+        "Which order", "--order", type=click.Choice(["sequential", "shuffled"]), default="sequential", help="Of trials."
+    ),
+    grouped("Which order", "--seed", type=int, metavar="N", help="Of trials and shuffling; 2020 if nothing says."),
+)
+PATH = click.argument("path", default=".", metavar="[PATH]")
+
+
+def with_short_forms(assignments: tuple[str, ...], *, model: str | None, dataset: str | None) -> list[str]:
+    """`--model` and `--dataset` as the assignments they are short for."""
+    named = (("model", model), ("dataset", dataset))
+    return [*assignments, *(f"{name}={value}" for name, value in named if value is not None)]

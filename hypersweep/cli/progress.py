@@ -1,0 +1,119 @@
+"""How far a sweep is, gathered from its events; and the line that tells of one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hypersweep.cli.wording import format_params, format_score, format_seconds
+from hypersweep.events import Event, Noted, SweepStarted, TrialEnded, TrialReported, TrialStarted
+from hypersweep.trial import Failed, Finished, Interrupted, Pruned, Result, Trial
+
+FEW_TRIALS = 200  # up to here every finished trial has a line of its own
+
+
+@dataclass
+class Running:
+    """A trial that runs now, and what it reported last."""
+
+    trial: Trial
+    started_at: float
+    step: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Progress:
+    """The state of a sweep as far as its events have told it."""
+
+    size: int | None = None
+    num_slots: int = 1
+    num_done: int = 0
+    num_failed: int = 0
+    last_failure: str = ""
+    best: tuple[Trial, Result] | None = None
+    running: dict[int, Running] = field(default_factory=dict)
+    begun_at: float = field(default_factory=time.monotonic)
+    num_timed: int = 0
+    timed_s: float = 0.0
+
+    def update(self, event: Event) -> None:
+        if isinstance(event, SweepStarted):
+            self.size, self.num_slots, self.best = event.size, event.num_slots, event.best
+            self.num_failed = event.counts["failed"] or 0
+            self.num_done = sum(event.counts[state] or 0 for state in ("finished", "failed", "pruned"))
+            self.begun_at = time.monotonic()
+        elif isinstance(event, TrialStarted):
+            self.running[event.trial.number] = Running(event.trial, time.monotonic())
+        elif isinstance(event, TrialReported):
+            running = self.running[event.trial.number]
+            running.step, running.metrics = event.step, event.metrics
+        elif isinstance(event, TrialEnded):
+            self._end(event)
+
+    def _end(self, event: TrialEnded) -> None:
+        self.running.pop(event.trial.number, None)
+        if isinstance(event.outcome, Interrupted):
+            return
+        self.num_done += 1
+        self.num_timed += 1
+        self.timed_s += event.duration_s
+        if isinstance(event.outcome, Failed):
+            self.num_failed += 1
+            self.last_failure = f"trial {event.trial.number}: {event.outcome.error}"
+        if event.is_best and event.result is not None:
+            self.best = (event.trial, event.result)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since this session began."""
+        return time.monotonic() - self.begun_at
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the end, if the trials to come take what those of this session took; None if unknown."""
+        if self.size is None or not self.num_timed:
+            return None
+        mean_s = self.timed_s / self.num_timed
+        now = time.monotonic()
+        running_s = sum(max(0.0, mean_s - (now - running.started_at)) for running in self.running.values())
+        waiting = self.size - self.num_done - len(self.running)
+        return (waiting * mean_s + running_s) / self.num_slots
+
+    @property
+    def has_few(self) -> bool:
+        """Whether a line per trial can be read."""
+        return self.size is not None and self.size <= FEW_TRIALS
+
+    def summarise(self) -> str:
+        """`7 of 12 trials done, 1 failed, about 3:07 left, best ndcg@10 0.1363 (trial 3)`"""
+        parts = [f"{self.num_done}{'' if self.size is None else f' of {self.size}'} trials done"]
+        if self.num_failed:
+            parts.append(f"{self.num_failed} failed")
+        if self.left_s is not None and self.num_done != self.size:
+            parts.append(f"about {format_seconds(self.left_s)} left")
+        if self.best is not None:
+            parts.append(f"best {format_score(self.best[1])} (trial {self.best[0].number})")
+        return ", ".join(parts)
+
+
+def tell(event: Event, progress: Progress) -> str | None:
+    """The line about an event, None if it is not worth one."""
+    if isinstance(event, Noted):
+        return f"warning: {event.text}" if event.is_warning else event.text
+    if isinstance(event, SweepStarted):
+        size = "trials without end" if event.size is None else f"{event.size} trials"
+        return f"sweep: {size}, {progress.num_done} done, {event.num_slots} at once, {event.score}"
+    if not isinstance(event, TrialEnded) or isinstance(event.outcome, Interrupted):
+        return None
+    head = f"[{progress.num_done}/{progress.size}] trial {event.trial.number}"
+    duration, params = format_seconds(event.duration_s), format_params(event.trial.params)
+    if isinstance(event.outcome, Finished) and event.result is not None:
+        mark = "  (best so far)" if event.is_best else ""
+        return f"{head}: {format_score(event.result)} in {duration}, {params}{mark}"
+    if isinstance(event.outcome, Failed):
+        return f"{head}: failed after {duration}: {event.outcome.error}, {params}"
+    assert isinstance(event.outcome, (Finished, Pruned))
+    what = "finished" if isinstance(event.outcome, Finished) else f"pruned at step {event.outcome.step}"
+    return f"{head}: {what} after {duration}, {params}"

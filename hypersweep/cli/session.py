@@ -1,0 +1,57 @@
+"""What `run` and `resume` have in common: show the sweep while it runs, then its end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from hypersweep.cli.wording import format_params, list_failures
+from hypersweep.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TRIALS_FAILED
+from hypersweep.events import OnEvent
+from hypersweep.launch import SweepInterrupted
+from hypersweep.resultlog import format_best, format_meter
+from hypersweep.study import Study
+
+MAX_LINES = 20
+
+
+def run_session(start: Callable[[OnEvent], Study]) -> int:
+    """Run a sweep with its progress on stderr and its closing block on stdout; gives the exit code."""
+    from hypersweep.cli.console import open_console
+
+    try:
+        with open_console() as on_event:
+            study = start(on_event)
+    except SweepInterrupted as interruption:
+        with Study(interruption.place) as study:
+            counts, folder = study.counts(), study.place.folder
+        click.echo(
+            f"interrupted: {counts['finished']} finished trials are saved in {folder}, "
+            f"{counts['waiting']} are left; go on with: hypersweep resume {folder}",
+            err=True,
+        )
+        return EXIT_INTERRUPTED
+    with study:
+        return _conclude(study)
+
+
+def _conclude(study: Study) -> int:
+    """Print the closing block, and every failure."""
+    counts, best = study.counts(), study.best()
+    failures = [(failed.trial.number, failed.error or "") for failed in study.trials("failed")]
+    for line in list_failures(failures, study.place.folder, MAX_LINES):
+        click.echo(line, err=True)
+    for trial in study.unscored(MAX_LINES):
+        click.echo(f"nan: trial {trial.number} has no score that is a number: {format_params(trial.params)}", err=True)
+    if best is None or best.result is None:
+        click.echo(f"no trial of {study.place.folder} has finished with a score that is a number", err=True)
+        return EXIT_TRIALS_FAILED
+    is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+    click.echo(
+        format_meter(counts["finished"] or 0, study.size, study.elapsed_s(), best.result, is_ascii=is_ascii)
+        + "\n"
+        + format_best(best.trial.params, best.result)
+    )
+    return EXIT_TRIALS_FAILED if failures else EXIT_DONE

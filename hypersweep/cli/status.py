@@ -1,0 +1,76 @@
+"""hypersweep status"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from hypersweep.cli.options import PATH
+from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures
+from hypersweep.study import Study
+
+MAX_LINES = 10
+
+
+@click.command("status")
+@PATH
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+def command(path: str, is_json: bool) -> None:
+    """Print counts by state, running trials, failures and the time left.
+
+    PATH is the .sweep folder, a folder that holds one, or the .test file; the current folder if not given.
+    """
+    with Study(path) as study:
+        click.echo(json.dumps(_as_json(study)) if is_json else "\n".join(_as_lines(study)))
+
+
+def _as_json(study: Study) -> dict[str, Any]:
+    from hypersweep.resultlog import best_as_json
+
+    best = study.best()
+    return {
+        "counts": study.counts(),
+        "grid_size": study.size,
+        "best": best_as_json(best.trial.params, best.result) if best and best.result else None,
+        "failures": [
+            {"number": failed.trial.number, "params": dict(failed.trial.params), "error": failed.error}
+            for failed in study.trials("failed")
+        ],
+    }
+
+
+def _as_lines(study: Study) -> list[str]:
+    counts = study.counts()
+    state = "running" if study.is_running else "finished" if counts["waiting"] == 0 else "stopped"
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name == "finished")
+    lines = [f"{study.place.folder}: {state}, {told}, after {format_seconds(study.elapsed_s())}"]
+    if study.is_running:
+        lines += _list_running(study, counts)
+    best = study.best()
+    if best and best.result:
+        lines.append(
+            f"best: trial {best.trial.number}, {format_score(best.result)}, {format_params(best.trial.params)}"
+        )
+    failures = [(failed.trial.number, failed.error or "") for failed in study.trials("failed")]
+    lines += list_failures(failures, study.place.folder, MAX_LINES)
+    if state == "stopped":
+        lines.append(f"go on with: hypersweep resume {study.place.folder}")
+    return lines
+
+
+def _list_running(study: Study, counts: dict[str, int | None]) -> list[str]:
+    lines = []
+    for recorded in study.trials("running"):
+        report = study.last_report(recorded.trial.number)
+        told = f", step {report[0]}, {format_params(report[1])}" if report else ""
+        since = format_seconds(time.time() - (recorded.started_at or 0))
+        lines.append(
+            f"running: trial {recorded.trial.number} for {since}{told}, {format_params(recorded.trial.params)}"
+        )
+    mean_s, waiting = study.mean_duration_s(), counts["waiting"]
+    if mean_s is not None and waiting is not None:
+        lines.append(f"about {format_seconds(mean_s * (waiting + len(lines) / 2) / max(1, len(lines)))} left")
+    return lines

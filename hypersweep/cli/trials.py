@@ -1,0 +1,100 @@
+"""hypersweep trials"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from hypersweep.cli.options import PATH
+from hypersweep.study import RecordedTrial, Study, as_row
+
+STATES = ("running", "finished", "failed", "pruned", "interrupted")
+
+
+@click.command("trials")
+@PATH
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N best, best first.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "is_csv", is_flag=True, help="Print comma-separated values.")
+def command(path: str, top: int | None, state: str | None, is_json: bool, is_csv: bool) -> None:
+    """Print the trials that have been started.
+
+    PATH is the .sweep folder, a folder that holds one, or the .test file; the current folder if not given.
+    """
+    if top and state not in (None, "finished"):
+        raise click.UsageError(f"--top ranks finished trials, got --state {state}; drop one of the two")
+    if is_json and is_csv:
+        raise click.UsageError("--json and --csv: both are given; drop one of the two")
+    with Study(path) as study:
+        recorded = study.top(top) if top else list(study.trials(state))
+        if is_json:
+            click.echo(json.dumps([_as_json(trial) for trial in recorded]))
+        elif is_csv:
+            _write_csv(recorded)
+        else:
+            _print_table(study, recorded)
+
+
+def _as_json(recorded: RecordedTrial) -> dict[str, Any]:
+    trial, result = recorded.trial, recorded.result
+    return {
+        "number": trial.number,
+        "state": recorded.state,
+        "params": dict(trial.params),
+        "score": _finite(result.score) if result else None,
+        "valid": {name: _finite(value) for name, value in result.valid.items()} if result else {},
+        "test": {name: _finite(value) for name, value in result.test.items()} if result else {},
+        "attempt": trial.attempt,
+        "seed": trial.seed,
+        "step": recorded.step,
+        "started_at": recorded.started_at,
+        "ended_at": recorded.ended_at,
+        "duration_s": recorded.duration_s,
+        "error": recorded.error,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _tabulate(recorded: Iterable[RecordedTrial]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The names of all columns, and the rows; a row may lack columns."""
+    rows = [as_row(trial) for trial in recorded]
+    leading = list(dict.fromkeys(name for row in rows for name in row if name not in _TRAILING))
+    return [*leading, *_TRAILING], rows
+
+
+_TRAILING = ("attempt", "seed", "duration_s", "error")
+
+
+def _write_csv(recorded: list[RecordedTrial]) -> None:
+    names, rows = _tabulate(recorded)
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _print_table(study: Study, recorded: list[RecordedTrial]) -> None:
+    from hypersweep.cli.console import print_table
+
+    if not recorded:
+        click.echo(f"{study.place.folder}: no such trials", err=True)
+        return
+    names, rows = _tabulate(recorded)
+    shown = [
+        name for name in names if name not in ("attempt", "seed") and any(row.get(name) is not None for row in rows)
+    ]
+    print_table(shown, [[_shown(row.get(name)) for name in shown] for row in rows])
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,38 @@
+"""How the commands say things: params, scores, durations, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hypersweep.trial import Result
+
+
+def format_params(params: Mapping[str, object]) -> str:
+    """`k_interests:3, learning_rate:0.001`, in the order of the space."""
+    return ", ".join(f"{name}:{value}" for name, value in params.items())
+
+
+def format_score(result: Result) -> str:
+    """`ndcg@10 0.1363` if a metric has the score, else `score 0.1363`."""
+    name = next((name for name, value in result.valid.items() if value == result.score), "score")
+    return f"{name} {result.score}"
+
+
+def format_seconds(seconds: float) -> str:
+    """`0.8 s`, `42 s`, `3:07`, `27:45:38`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def list_failures(failures: Sequence[tuple[int, str]], folder: Path, most: int) -> list[str]:
+    """A line for each failed trial (number, error), and how to see its log."""
+    lines = [f"failed: trial {number}: {error}" for number, error in failures[:most]]
+    if len(failures) > most:
+        lines.append(f"… and {len(failures) - most} more: hypersweep trials {folder} --state failed")
+    if failures:
+        lines.append(f"see a trial's log: hypersweep logs {failures[0][0]} {folder}")
+    return lines

@@ -1,0 +1,154 @@
+"""What a sweep is: all that decides which trials there are and what they give. Recorded once, kept by resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypersweep.errors import SpaceError, StoreError
+from hypersweep.runner import RunnerReference
+from hypersweep.search import GridSearcher
+from hypersweep.search.grid import Order
+from hypersweep.selection import Objective
+from hypersweep.space import Choice, Parameter, Space
+from hypersweep.spacefile import format_space, parse_space
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files and options that the definition was read from: to see at a resume whether they have changed."""
+
+    space: str | None = None
+    config: tuple[str, ...] = ()
+    assignments: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """Space, settings, runner, seed, order, threads per trial, and which score counts."""
+
+    space: Space
+    settings: Mapping[str, Any]
+    reference: RunnerReference
+    seed: int
+    order: Order
+    threads: int
+    metric: str | None
+    mode: str | None
+    sources: Sources = field(default_factory=Sources)
+
+    def __post_init__(self) -> None:
+        for parameter in self.space.parameters:
+            if parameter.name == "seed" and not _are_integers(parameter):
+                raise SpaceError("'seed': has values that are no whole numbers; expected integers. Mend the list")
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(self.metric, self.mode)
+
+    @property
+    def searcher(self) -> GridSearcher:
+        return GridSearcher(self.space, order=self.order, seed=self.seed)
+
+    def to_meta(self) -> dict[str, Any]:
+        """As the store keeps it."""
+        return {
+            "space": format_space(self.space),
+            "settings": dict(self.settings),
+            "runner": {
+                "text": self.reference.text,
+                "is_command": self.reference.is_command,
+                "directory": self.reference.directory,
+            },
+            "seed": self.seed,
+            "order": self.order,
+            "threads": self.threads,
+            "metric": self.metric,
+            "mode": self.mode,
+            "sources": {
+                "space": self.sources.space,
+                "config": self.sources.config,
+                "assignments": self.sources.assignments,
+                "settings": dict(self.sources.settings),
+            },
+        }
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any], where: str) -> Definition:
+        """Raises `StoreError` if something is missing."""
+        try:
+            sources = meta["sources"]
+            return cls(
+                space=parse_space(meta["space"], where),
+                settings=meta["settings"],
+                reference=RunnerReference(**meta["runner"]),
+                seed=meta["seed"],
+                order=meta["order"],
+                threads=meta["threads"],
+                metric=meta["metric"],
+                mode=meta["mode"],
+                sources=Sources(
+                    space=sources["space"],
+                    config=tuple(sources["config"]),
+                    assignments=tuple(sources["assignments"]),
+                    settings=sources["settings"],
+                ),
+            )
+        except (KeyError, TypeError) as error:
+            raise StoreError(
+                f"{where}: its description is damaged ({error!r}); expected a whole one. Start anew"
+            ) from error
+
+
+def describe_differences(old: Definition, new: Definition) -> list[str]:
+    """What `new` asks for that `old` did not, a line each; metric, mode and threads do not count."""
+    lines = describe_space_change(old.space, new.space)
+    lines += describe_settings_change(old.settings, new.settings)
+    if (old.reference.text, old.reference.is_command) != (new.reference.text, new.reference.is_command):
+        lines.append(f"runner: {old.reference.name} in the sweep, {new.reference.name} now")
+    for name in ("seed", "order"):
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            lines.append(f"{name}: {before} in the sweep, {after} now")
+    return lines
+
+
+def describe_settings_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name in sorted({*old, *new}):
+        if name not in new:
+            lines.append(f"setting {name}: {old[name]!r} in the sweep, not set now")
+        elif name not in old:
+            lines.append(f"setting {name}: not set in the sweep, {new[name]!r} now")
+        elif repr(old[name]) != repr(new[name]):
+            lines.append(f"setting {name}: {old[name]!r} in the sweep, {new[name]!r} now")
+    return lines
+
+
+def describe_space_change(old: Space, new: Space) -> list[str]:
+    before, after = ({parameter.name: parameter for parameter in space.parameters} for space in (old, new))
+    lines = [f"parameter {name} is not in the space any more" for name in before if name not in after]
+    lines += [f"parameter {name} is new in the space" for name in after if name not in before]
+    for name in before:
+        if name in after and repr(before[name]) != repr(after[name]):
+            lines.append(f"parameter {name}: {_tell_parameter_change(before[name], after[name])}")
+    if not lines and old != new:
+        lines.append(f"the parameters' order: {', '.join(old.names)} in the sweep, {', '.join(new.names)} now")
+    return lines
+
+
+def _tell_parameter_change(old: Parameter, new: Parameter) -> str:
+    if not isinstance(old, Choice) or not isinstance(new, Choice):
+        return f"{format_space(Space([old])).strip()} in the sweep, {format_space(Space([new])).strip()} now"
+    removed = [str(value) for value in old.values if str(value) not in new.index_of_text]
+    added = [str(value) for value in new.values if str(value) not in old.index_of_text]
+    parts = [f"added {', '.join(added)}"] * bool(added) + [f"removed {', '.join(removed)}"] * bool(removed)
+    return "; ".join(parts) or "the order of its values"
+
+
+def _are_integers(parameter: Parameter) -> bool:
+    if isinstance(parameter, Choice):
+        return all(type(value) is int for value in parameter.values)
+    return parameter.kind in ("randint", "uniformint")

@@ -1,0 +1,58 @@
+"""What happens in a sweep, as told through the one `on_event` callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hypersweep.trial import Outcome, Result, Trial
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something the user should know; `is_warning` where it may not be what was meant."""
+
+    text: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True)
+class SweepStarted:
+    """The loop begins: `size` trials in all, `counts` as `Study.counts` gives them, `score` in words, `best` so far."""
+
+    size: int | None
+    counts: Mapping[str, int | None]
+    best: tuple[Trial, Result] | None
+    num_slots: int
+    score: str
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A trial was committed as started and handed to the pool."""
+
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class TrialReported:
+    """A running trial told an intermediate result."""
+
+    trial: Trial
+    step: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """The end of a trial was committed. `result` has the score that counts; None unless finished."""
+
+    trial: Trial
+    outcome: Outcome
+    result: Result | None
+    is_best: bool
+    duration_s: float
+
+
+Event = Noted | SweepStarted | TrialStarted | TrialReported | TrialEnded
+OnEvent = Callable[[Event], None]

@@ -1,0 +1,342 @@
+"""Set-up before the loop: resolve, check, lock, prepare. `sweep` and `resume` are the whole run from Python."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from hypersweep.adopt import Adopted, read_adopted
+from hypersweep.definition import Definition, describe_differences, describe_settings_change, describe_space_change
+from hypersweep.errors import HypersweepError, ResultLogError, SpaceError, StoreError
+from hypersweep.events import Event, Noted, OnEvent
+from hypersweep.loop import Loop
+from hypersweep.place import ControllerLock, Place, find_place, move_aside
+from hypersweep.pool import Description, Pool, Work, open_pool
+from hypersweep.provenance import describe_changes, take_record
+from hypersweep.request import Request, Resolved, read_settings, read_space, resolve
+from hypersweep.resultfile import ResultFile
+from hypersweep.runner import Key
+from hypersweep.settings import check_keys, check_space_names
+from hypersweep.space import Space
+from hypersweep.store import Store
+from hypersweep.study import Study
+
+IfExists = Literal["refuse", "resume", "restart"]
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """The sweep was stopped by a signal. Everything that had finished is kept, and `resume` goes on."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(f"interrupted; go on with: hypersweep resume {place.folder}")
+        self.place = place
+
+
+def _ignore(event: Event) -> None:
+    """Where nobody listens."""
+
+
+def sweep(
+    space: str | Path | Space,
+    *,
+    runner: str | Callable[..., Any] | None = None,
+    command: str | None = None,
+    config: Sequence[str | Path] = (),
+    assignments: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    metric: str | None = None,
+    mode: Literal["max", "min"] | None = None,
+    order: Literal["sequential", "shuffled"] = "sequential",
+    seed: int | None = None,
+    workers: int = 1,
+    threads: int | None = None,
+    pool: str = "local",
+    from_result: str | Path | None = None,
+    out: str | Path | None = None,
+    if_exists: IfExists = "refuse",
+    on_event: OnEvent = _ignore,
+) -> Study:
+    """Run one trial per combination of `space` to the end; the options are those of `hypersweep run`.
+
+    `runner` is a name as for `--runner`, or a callable (see `runner.contract`); pool `local` needs one that another
+    process can import. `if_exists` says what to do with a sweep that is there: refuse, resume it, or restart.
+    Gives the study of the finished sweep. Raises a `HypersweepError` for what cannot be used, `SweepInterrupted` (a
+    `KeyboardInterrupt`) when stopped by a signal.
+    """
+    request = Request(
+        space=space,
+        runner=runner,
+        command=command,
+        config=config,
+        assignments=assignments,
+        settings=settings or {},
+        metric=metric,
+        mode=mode,
+        order=order,
+        seed=seed,
+        workers=workers,
+        threads=threads,
+        pool=pool,
+        from_result=from_result,
+        out=out,
+    )
+    resolved = resolve(request)
+    if resolved.place.exists and if_exists == "refuse":
+        raise _refuse_existing(resolved.place)
+    if resolved.place.exists and if_exists == "resume":
+        return _go_on(request, resolved, on_event)
+    return _begin(request, resolved, on_event, may_move=if_exists == "restart")
+
+
+def resume(
+    path: str | Path = ".",
+    *,
+    workers: int | None = None,
+    pool: str | None = None,
+    metric: str | None = None,
+    mode: Literal["max", "min"] | None = None,
+    on_event: OnEvent = _ignore,
+) -> Study:
+    """Go on with the sweep at `path`, by its own settings; what is not None replaces what it was run with.
+
+    Raises like `sweep`, and `StoreError` if the space in its file is another one now.
+    """
+    place = find_place(Path(path))
+    with ControllerLock(place.lock), Study(place) as study:
+        definition = Definition.from_meta(study.meta, str(place.store))
+        _check_sources(definition, on_event)
+        return _run_existing(
+            place,
+            study,
+            dataclasses.replace(definition, metric=metric or definition.metric, mode=mode or definition.mode),
+            pool_name=pool or study.meta["pool"],
+            workers=workers or study.meta["workers"],
+            function=None,
+            on_event=on_event,
+        )
+
+
+def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
+    """`run --resume` where a sweep is: the same sweep must be asked for."""
+    place, asked = resolved.place, resolved.definition
+    with ControllerLock(place.lock), Study(place) as study:
+        recorded = Definition.from_meta(study.meta, str(place.store))
+        differences = describe_differences(recorded, asked)
+        if request.threads is not None and request.threads != recorded.threads:
+            differences.append(f"threads: {recorded.threads} in the sweep, {request.threads} now")
+        if differences:
+            raise _refuse_changed(place, differences)
+        return _run_existing(
+            place,
+            study,
+            dataclasses.replace(recorded, metric=asked.metric or recorded.metric, mode=asked.mode or recorded.mode),
+            pool_name=request.pool,
+            workers=request.workers,
+            function=resolved.function,
+            on_event=on_event,
+        )
+
+
+def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move: bool) -> Study:
+    """A sweep from its first trial. Nothing is written before everything has been checked."""
+    place, definition = resolved.place, resolved.definition
+    adopted_path = Path(request.from_result) if request.from_result is not None else None
+    is_own_log = adopted_path is not None and adopted_path.resolve() == place.log.resolve()
+    if place.log.exists() and not may_move and not is_own_log:
+        raise ResultLogError(
+            f"{place.log}: is there already, and no sweep of hypersweep that made it; expected no such file. "
+            f"Take its trials as finished: --from-result {place.log}; or write elsewhere: --out DIR"
+        )
+    searcher = definition.searcher
+    with _opened_pool(place, definition, request.pool, request.workers, resolved.function) as (pool, description):
+        _check_names(resolved, description.keys, on_event)
+        adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
+        if description.has_prepare:
+            pool.prepare()
+        if may_move and (place.exists or place.log.exists()):
+            _move_aside(place, on_event)
+        elif is_own_log:
+            on_event(Noted(f"{place.log} was moved to {move_aside([place.log])[0]}"))
+        meta = {**definition.to_meta(), "workers": request.workers, "pool": request.pool}
+        with _created(place, meta, adopted), Study(place) as study:
+            if adopted:
+                on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
+            _run(place, study, definition, pool, on_event)
+    return Study(place)
+
+
+def _run_existing(
+    place: Place,
+    study: Study,
+    definition: Definition,
+    *,
+    pool_name: str,
+    workers: int,
+    function: Callable[..., Any] | None,
+    on_event: OnEvent,
+) -> Study:
+    """The rest of a sweep whose lock is held."""
+    _judge_again(place, study, definition)
+    if study.counts()["waiting"] == 0:
+        ResultFile(study).renew()
+        on_event(Noted("the sweep is finished: nothing is left to run"))
+        return Study(place)
+    with _opened_pool(place, definition, pool_name, workers, function) as (pool, description):
+        if description.has_prepare:
+            pool.prepare()
+        _run(place, study, definition, pool, on_event)
+    return Study(place)
+
+
+def _run(place: Place, study: Study, definition: Definition, pool: Pool, on_event: OnEvent) -> None:
+    """One session: the loop, between two entries in the store."""
+    directory = Path(definition.sources.space).parent if definition.sources.space else Path.cwd()
+    meta = definition.to_meta()
+    record = take_record(
+        directory=directory, reference=definition.reference, space=meta["space"], settings=definition.settings
+    )
+    first = study.first_session()
+    for change in describe_changes(first, record) if first else []:
+        on_event(Noted(change, is_warning=True))
+    store = Store(place.store)
+    try:
+        session = store.begin_session(record, time.time())
+        loop = Loop(
+            store=store,
+            study=study,
+            searcher=definition.searcher,
+            pool=pool,
+            objective=definition.objective,
+            seed=definition.seed,
+            on_event=on_event,
+        )
+        try:
+            was_interrupted = loop.run()
+        finally:
+            store.end_session(session, time.time())
+    finally:
+        store.close()
+    if was_interrupted:
+        raise SweepInterrupted(place)
+
+
+@contextlib.contextmanager
+def _opened_pool(
+    place: Place, definition: Definition, name: str, workers: int, function: Callable[..., Any] | None
+) -> Iterator[tuple[Pool, Description]]:
+    work = Work(definition.reference, definition.settings, definition.threads, place, function)
+    pool = open_pool(name, work, workers)
+    try:
+        yield pool, pool.describe()
+    finally:
+        pool.close()
+
+
+@contextlib.contextmanager
+def _created(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) -> Iterator[None]:
+    """A new store with its lock held; the folder appears at once or not at all."""
+    unfinished = place.folder.with_name(f".{place.folder.name}.{os.getpid()}.new")
+    try:
+        unfinished.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(
+            f"{place.folder}: cannot be made ({error.strerror}); expected a writable folder. Choose another: --out DIR"
+        ) from error
+    new = Place(folder=unfinished, log=place.log)
+    try:
+        with ControllerLock(new.lock):
+            store = Store.create(new.store, meta)
+            with contextlib.closing(store), store.transaction():
+                store.adopt(adopted, time.time())
+            try:
+                unfinished.rename(place.folder)
+            except OSError as error:
+                raise StoreError(
+                    f"{place.folder}: is there already ({error.strerror}); expected no such folder. "
+                    "Move it away, or choose another place: --out DIR"
+                ) from error
+            yield
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_names(resolved: Resolved, keys: Sequence[Key] | None, on_event: OnEvent) -> None:
+    """Every setting and parameter must mean something to the runner."""
+    names = resolved.definition.space.names
+    check_space_names(names, keys, resolved.space_name)
+    without_effect = check_keys(resolved.loaded, keys, names)
+    if without_effect:
+        on_event(Noted(f"settings without effect here: {', '.join(without_effect)}"))
+
+
+def _check_sources(definition: Definition, on_event: OnEvent) -> None:
+    """Refuse to resume if the space's file holds another space now; warn if the settings' files changed."""
+    if definition.sources.space is None or not Path(definition.sources.space).exists():
+        return
+    space, path = read_space(definition.sources.space)
+    differences = describe_space_change(definition.space, space)
+    if differences:
+        raise SpaceError(_tell_differences(f"{path}: the space has changed since the sweep began", differences))
+    try:
+        sources = definition.sources
+        loaded = read_settings(path, sources.config, sources.assignments, sources.settings)
+    except HypersweepError as error:
+        on_event(Noted(f"{error} (the recorded settings are used)", is_warning=True))
+        return
+    loaded.values.pop("seed", None)
+    for change in describe_settings_change(definition.settings, {**definition.settings, **loaded.values}):
+        on_event(Noted(f"{change}; the sweep keeps its own", is_warning=True))
+
+
+def _judge_again(place: Place, study: Study, definition: Definition) -> None:
+    """Give the finished trials the score of a newly named metric, or find that there still is none.
+
+    Raises `SelectionError` if a result does not have it.
+    """
+    old = study.meta["metric"], study.meta["mode"]
+    is_changed = old != (definition.metric, definition.mode)
+    results = study.results(only_unscored=not is_changed)
+    scores = [(number, definition.objective.judge(result).score) for number, result in results]
+    store = Store(place.store)
+    with contextlib.closing(store), store.transaction():
+        store.rescore(scores)
+        store.set_meta("metric", definition.metric)
+        store.set_meta("mode", definition.mode)
+    study.forget_meta()
+
+
+def _move_aside(place: Place, on_event: OnEvent) -> None:
+    """Make room for a new sweep; refused while a controller works on the old one."""
+    lock = ControllerLock(place.lock) if place.exists else contextlib.nullcontext()
+    with lock:
+        moved = move_aside([place.log, place.folder])
+    on_event(Noted(f"the old sweep was moved to {', '.join(str(path) for path in moved)}"))
+
+
+def _refuse_existing(place: Place) -> StoreError:
+    with Study(place) as study:
+        counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
+        if study.is_running:
+            return StoreError(
+                f"{place.folder}: a controller runs this sweep now ({counts}); expected no sweep here. "
+                f"See it: hypersweep status {place.folder}"
+            )
+    return StoreError(
+        f"{place.folder}: a sweep is here already ({counts}); expected none. Go on with it: --resume, or "
+        f"hypersweep resume {place.folder}; start anew and keep the old one aside: --restart"
+    )
+
+
+def _refuse_changed(place: Place, differences: Sequence[str]) -> StoreError:
+    return StoreError(_tell_differences(f"{place.folder}: another sweep is here than the one asked for", differences))
+
+
+def _tell_differences(what: str, differences: Sequence[str]) -> str:
+    lines = "".join(f"\n  {difference}" for difference in differences)
+    return f"{what}:{lines}\nAsk for the recorded sweep, start anew with --restart, or choose another place: --out DIR"

@@ -1,0 +1,137 @@
+"""The entry of a trial process: what happens between the fork and the end of a batch of trials."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import io
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hypersweep.errors import HypersweepError
+from hypersweep.runner import LiveTrial, LoadedRunner, execute
+from hypersweep.runner.execute import one_line
+from hypersweep.trial import Interrupted, Outcome, Trial, outcome_to_json
+
+PARENT_CHECK_S = 0.5
+
+
+class TrialInterrupted(BaseException):
+    """Raised in a trial by SIGTERM, so that its `finally` blocks run."""
+
+
+class Messages:
+    """JSON lines to the server process. Reports never wait: what does not fit the pipe is sent later."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.unsent = b""
+
+    def report(self, message: Mapping[str, Any]) -> None:
+        self.unsent += json.dumps(message).encode() + b"\n"
+        with contextlib.suppress(BlockingIOError):
+            self.unsent = self.unsent[self.connection.send(self.unsent, socket.MSG_DONTWAIT) :]
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self.connection.sendall(self.unsent + json.dumps(message).encode() + b"\n")
+        self.unsent = b""
+
+
+def run_in_child(connection: socket.socket, work: Callable[[Messages], None], parent: int) -> NoReturn:
+    """Run `work` in a process just forked from `parent`, in a process group of its own, and end the process."""
+    exit_code = 1
+    try:
+        os.setsid()
+        signal.signal(signal.SIGTERM, _raise_interrupted)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
+        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+        work(Messages(connection))
+        exit_code = 0
+    except TrialInterrupted:
+        pass
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(exit_code)
+
+
+def run_batch(
+    messages: Messages, runner: LoadedRunner, settings: Mapping[str, Any], request: Mapping[str, Any]
+) -> None:
+    """Run the trials of one request of the server, one after another, and tell how each ended."""
+    for text, folder in request["batch"]:
+        trial = Trial.from_json(text)
+        live = LiveTrial(
+            number=trial.number,
+            seed=trial.seed,
+            folder=Path(folder),
+            settings=settings,
+            prepared=Path(request["prepared"]) if request["prepared"] else None,
+            attempt=trial.attempt,
+            send_report=lambda step, metrics, number=trial.number: messages.report(  # type: ignore[misc]
+                {"number": number, "report": [step, metrics]}
+            ),
+        )
+        outcome: Outcome = Interrupted()
+        with _output_to(live.log_path), contextlib.suppress(TrialInterrupted, KeyboardInterrupt):
+            outcome = execute(runner.call, trial.params, live)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is known now shall arrive
+        messages.send({"number": trial.number, "outcome": outcome_to_json(outcome)})
+        signal.signal(signal.SIGTERM, _raise_interrupted)
+
+
+def run_prepare(messages: Messages, runner: LoadedRunner, settings: Mapping[str, Any]) -> None:
+    """Call the runner's `prepare` and tell the folder, or the error."""
+    assert runner.prepare is not None
+    try:
+        path = Path(os.fspath(runner.prepare(settings))).resolve()
+        messages.send({"prepared": str(path)})
+    except HypersweepError as error:
+        messages.send({"error": [type(error).__name__, str(error)]})
+    except Exception as error:
+        traceback.print_exc()
+        text = f"{runner.name}: prepare failed: {one_line(f'{type(error).__name__}: {error}')}; see the traceback above"
+        messages.send({"error": ["RunnerError", text]})
+
+
+@contextlib.contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Send stdout and stderr, those of C code and child processes too, to `path`, unbuffered: what was printed is
+    there also when the process dies. A log with nothing in it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.close(log)
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(io.FileIO(descriptor, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
+        for descriptor in (1, 2)
+    )
+    faulthandler.enable(file=2)
+    yield
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.path.getsize(path) == 0:
+        path.unlink()
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+
+
+def _raise_interrupted(signum: int, frame: object) -> None:
+    raise TrialInterrupted
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process and all it has started when the server process is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os.killpg(0, signal.SIGKILL)

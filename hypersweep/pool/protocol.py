@@ -1,0 +1,95 @@
+"""What a pool is: where trials run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from hypersweep.place import Place
+from hypersweep.runner import Key, RunnerReference
+from hypersweep.trial import Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all trials of a sweep have in common.
+
+    `function` is the runner itself where it has no name by which another process could load it (pool inline only).
+    """
+
+    reference: RunnerReference
+    settings: Mapping[str, Any]
+    threads: int
+    place: Place
+    function: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a runner declares: its keys (None: any are accepted), and whether it prepares data."""
+
+    keys: list[Key] | None
+    has_prepare: bool
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A running trial told an intermediate result."""
+
+    number: int
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial is over, and nothing of it runs any more."""
+
+    number: int
+    outcome: Outcome
+
+
+PoolEvent = Reported | Ended
+
+
+class Pool(Protocol):
+    """Runs batches of trials, `num_slots` of them at once. Used by one thread of the controller.
+
+    A trial that crashes ends as failed. A trial whose place to run was lost (a server process killed) ends as
+    interrupted, and the loop submits it again.
+    """
+
+    num_slots: int
+
+    def describe(self) -> Description:
+        """What the runner declares; called once, before anything else. Raises `RunnerError` if it cannot be loaded."""
+        ...
+
+    def prepare(self) -> Path | None:
+        """Have the runner prepare what its trials share, in a process of its own; called once, before the first
+        submit. Raises what the runner's `prepare` raises of hypersweep's errors, else `RunnerError`."""
+        ...
+
+    def submit(self, batch: Sequence[Trial]) -> None:
+        """Run the trials of a batch in one slot; there must be a free one. Returns at once."""
+        ...
+
+    def wait(self, timeout_s: float) -> list[PoolEvent]:
+        """What has happened since; waits for it up to `timeout_s`."""
+        ...
+
+    def interrupt(self) -> None:
+        """Called from the controller's signal handler: make a `wait` that runs the user's code raise
+        `KeyboardInterrupt` there."""
+        ...
+
+    def stop(self, grace_s: float) -> list[PoolEvent]:
+        """Ask the running trials to end, and after `grace_s` make them; gives how they ended. Nothing is left
+        running: those that did not finish by themselves are interrupted."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; idempotent."""
+        ...

@@ -1,0 +1,153 @@
+"""From what the user asked for to the definition of a sweep and its place; reads files, changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hypersweep.definition import Definition, Sources
+from hypersweep.errors import RunnerError, SearchError, SettingsError, SpaceError
+from hypersweep.place import Place
+from hypersweep.runner import RunnerReference
+from hypersweep.search.grid import ORDERS
+from hypersweep.settings import LoadedSettings, load_settings
+from hypersweep.space import Space
+from hypersweep.spacefile import load_space
+
+DEFAULT_RUNNER = "recommend"
+DEFAULT_SEED = 2020
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sweep as asked for. `runner` is a name as for `--runner`, or a callable; `settings` win over the files.
+
+    What is None was left to the defaults (or, at a resume, to what was recorded).
+    """
+
+    space: str | Path | Space
+    runner: str | Callable[..., Any] | None = None
+    command: str | None = None
+    config: Sequence[str | Path] = ()
+    assignments: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metric: str | None = None
+    mode: Literal["max", "min"] | None = None
+    order: Literal["sequential", "shuffled"] = "sequential"
+    seed: int | None = None
+    workers: int = 1
+    threads: int | None = None
+    pool: str = "local"
+    from_result: str | Path | None = None
+    out: str | Path | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A request whose files have been read: what the sweep is, and where it lies."""
+
+    definition: Definition
+    place: Place
+    loaded: LoadedSettings
+    space_name: str
+    function: Callable[..., Any] | None = None
+
+
+def resolve(request: Request) -> Resolved:
+    """Raises the error of whatever cannot be used: space, settings, runner, metric, order, seed."""
+    space, path = read_space(request.space)
+    loaded = read_settings(path, request.config, request.assignments, request.settings)
+    seed = _choose_seed(request.seed, loaded)
+    if request.order not in ORDERS:
+        raise SearchError(f"--order: got {request.order!r}; expected {' or '.join(ORDERS)}. Choose one")
+    reference, function = _refer_to_runner(request)
+    definition = Definition(
+        space=space,
+        settings=loaded.values,
+        reference=reference,
+        seed=seed,
+        order=request.order,
+        threads=_choose_threads(request),
+        metric=request.metric,
+        mode=request.mode,
+        sources=Sources(
+            space=str(path.resolve()) if path else None,
+            config=tuple(str(Path(config).resolve()) for config in request.config),
+            assignments=tuple(request.assignments),
+            settings=request.settings,
+        ),
+    )
+    definition.objective.check()
+    directory = Path(request.out) if request.out is not None else (path.parent if path else Path())
+    stem = path.stem if path else "hyper"
+    return Resolved(definition, Place.of(directory, stem), loaded, str(path) if path else "space", function)
+
+
+def read_space(space: str | Path | Space) -> tuple[Space, Path | None]:
+    """The space and the file it stands in."""
+    if isinstance(space, Space):
+        return space, None
+    if Path(space).is_dir():
+        raise SpaceError(f"{space}: is a folder; expected a file such as {Path(space, 'hyper.test')}. Name the file")
+    return load_space(space), Path(space)
+
+
+def read_settings(
+    space_path: Path | None,
+    config: Sequence[str | Path],
+    assignments: Sequence[str],
+    settings: Mapping[str, Any] | None = None,
+) -> LoadedSettings:
+    """`hyper.yaml` beside the space, then the config files, then the assignments, then `settings`: later wins."""
+    beside = space_path.with_suffix(".yaml") if space_path else None
+    files = [beside] if beside and beside.exists() else []
+    loaded = load_settings([*files, *(Path(path) for path in config)], assignments)
+    for name, value in (settings or {}).items():
+        loaded.values[name] = value
+        loaded.where[name] = f"setting {name}"
+    return loaded
+
+
+def count_cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _choose_seed(asked: int | None, loaded: LoadedSettings) -> int:
+    """The sweep's seed, which is no setting: it reaches runners as `trial.seed`."""
+    where = loaded.where.pop("seed", "--seed")
+    found = loaded.values.pop("seed", DEFAULT_SEED)
+    seed = found if asked is None else asked
+    if type(seed) is not int:
+        raise SettingsError(f"{where}: 'seed' is no whole number, got {seed!r}; expected an integer. Mend it")
+    return seed
+
+
+def _choose_threads(request: Request) -> int:
+    threads = max(1, count_cores() // max(1, request.workers)) if request.threads is None else request.threads
+    if threads < 1:
+        raise SettingsError(f"--threads: got {threads}; expected at least 1. Give a positive number")
+    return threads
+
+
+def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., Any] | None]:
+    directory = Path.cwd()
+    if request.command is not None:
+        if request.runner is not None:
+            raise RunnerError("--command and --runner: both are given; expected one. Drop one of them")
+        return RunnerReference(request.command, is_command=True, directory=str(directory)), None
+    if request.runner is None:
+        return RunnerReference.parse(DEFAULT_RUNNER, directory), None
+    if isinstance(request.runner, str):
+        return RunnerReference.parse(request.runner, directory), None
+    if request.pool == "inline":
+        name = (
+            f"{getattr(request.runner, '__module__', None)}:{getattr(request.runner, '__qualname__', request.runner)}"
+        )
+        return RunnerReference(name, is_command=False, directory=str(directory)), request.runner
+    return RunnerReference.of_function(request.runner, directory), None

@@ -1,0 +1,176 @@
+"""How a runner is named (`--runner`, `--command`), and how the named runner is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hypersweep.errors import HypersweepError, RunnerError, did_you_mean
+from hypersweep.runner.command import CommandRunner
+from hypersweep.runner.contract import Key, Runner
+from hypersweep.runner.execute import one_line
+from hypersweep.runner.function import adapt
+
+# The registered runners: name -> module:attribute.
+REGISTERED: Mapping[str, str] = {"recommend": "hypersweep.recommend:run"}
+EXPECTED = f"expected {', '.join(sorted(REGISTERED))}, module:attribute or path/to/file.py:attribute"
+
+
+@dataclass(frozen=True)
+class RunnerReference:
+    """A runner by name, so that any process can load it: `text` as given to `--runner`, or a shell `command`.
+
+    `directory` is where relative paths and modules are looked for: the working directory of the sweep's start.
+    """
+
+    text: str
+    is_command: bool
+    directory: str
+
+    @classmethod
+    def parse(cls, text: str, directory: Path) -> RunnerReference:
+        """Raises `RunnerError` if `text` has no form of a runner's name; loads nothing."""
+        if text not in REGISTERED and not all(text.rpartition(":")[::2]):
+            raise RunnerError(
+                f"--runner: {text!r} is no runner; {EXPECTED}.{did_you_mean(text, REGISTERED)} "
+                "Name the function after a colon"
+            )
+        return cls(text=text, is_command=False, directory=str(directory))
+
+    @classmethod
+    def of_function(cls, function: Callable[..., Any], directory: Path) -> RunnerReference:
+        """The name of a function, for processes of its own; raises `RunnerError` if it has none that they could use."""
+        module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+        source = getattr(sys.modules.get(str(module)), "__file__", None)
+        if not name or "<" in name or module is None or (module == "__main__" and source is None):
+            raise RunnerError(
+                f"runner: {function!r} cannot be found by another process; expected a function at the top of a file. "
+                "Move it there, or use pool='inline'"
+            )
+        target = str(Path(str(source)).resolve()) if module == "__main__" else module
+        return cls(text=f"{target}:{name}", is_command=False, directory=str(directory))
+
+    @property
+    def name(self) -> str:
+        return f"command {self.text!r}" if self.is_command else self.text
+
+    def find_files(self) -> list[Path]:
+        """The files that the runner's behaviour stands in, as far as its name tells: the function's file, or the
+        files that the command names. Nothing of them is run."""
+        if self.text in REGISTERED:
+            return []  # ours: the version says it
+        if self.is_command:
+            try:
+                words = shlex.split(self.text)
+            except ValueError:  # an unclosed quote: the shell will say so
+                words = self.text.split()
+            candidates = [Path(self.directory, word) for word in words]
+        else:
+            target = self.text.rpartition(":")[0]
+            is_file = target.endswith(".py")
+            candidates = [Path(self.directory, target) if is_file else _find_module(target, self.directory)]
+        return [path for path in candidates if path.is_file()]
+
+    def load(self) -> LoadedRunner:
+        """Import the runner. Raises `RunnerError` if it cannot be imported or its signature is no runner's."""
+        if self.is_command:
+            return LoadedRunner(call=CommandRunner(self.text, self.directory), name=self.name)
+        target, _, attribute = REGISTERED.get(self.text, self.text).rpartition(":")
+        _add_to_path(self.directory)
+        module = self._import(target)
+        function: Any = module
+        for part in attribute.split("."):
+            if not hasattr(function, part):
+                known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+                raise RunnerError(
+                    f"{target}: has no {attribute!r}; expected one of {', '.join(known) or 'its functions'}."
+                    f"{did_you_mean(attribute, known)} Name a function of it"
+                )
+            function = getattr(function, part)
+        if not callable(function):
+            raise RunnerError(f"{self.text}: is a {type(function).__name__}; expected a function. Name a function")
+        return LoadedRunner(
+            call=adapt(function, self.text),
+            name=self.name,
+            declared_keys=getattr(function, "keys", None),
+            prepare=getattr(function, "prepare", None),
+            preload=tuple(getattr(function, "preload", ())),
+        )
+
+    def _import(self, target: str) -> ModuleType:
+        try:
+            if target.endswith(".py"):
+                return _import_file(Path(self.directory, target))
+            return importlib.import_module(target)
+        except HypersweepError:
+            raise
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = target if "importlib" in frame.filename else f"{frame.filename}:{frame.lineno}"
+            problem = one_line(f"{type(error).__name__}: {error}")
+            raise RunnerError(
+                f"--runner {self.text}: {place}: {problem}; expected a module that can be imported. "
+                "Mend it, or check the name"
+            ) from error
+
+
+@dataclass(frozen=True)
+class LoadedRunner:
+    """A runner in this process: how to call it, and what it declares (see `contract.Runner`)."""
+
+    call: Runner
+    name: str
+    declared_keys: Sequence[Key | str] | Callable[[Mapping[str, Any]], Sequence[Key | str]] | None = None
+    prepare: Callable[[Mapping[str, Any]], str | os.PathLike[str]] | None = None
+    preload: tuple[str, ...] = ()
+
+    def keys(self, settings: Mapping[str, Any]) -> list[Key] | None:
+        """The declared keys; None if any key is accepted. A plain name counts as a key of that name."""
+        declared = self.declared_keys(settings) if callable(self.declared_keys) else self.declared_keys
+        return None if declared is None else [Key(key) if isinstance(key, str) else key for key in declared]
+
+
+def hash_files(paths: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 of each file, by its path."""
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise RunnerError(f"--runner: no file {str(path)!r}; {EXPECTED}. Check the path")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise RunnerError(f"--runner: {str(path)!r} cannot be imported; {EXPECTED}. Name a .py file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    _add_to_path(str(path.parent.resolve()))  # its neighbours can be imported, as by `python file.py`
+    spec.loader.exec_module(module)
+    return module
+
+
+def _find_module(name: str, directory: str) -> Path:
+    """Where `name` would be imported from, found without importing its packages."""
+    relative = Path(*name.split("."))
+    candidates = (
+        Path(root, candidate)
+        for root in (directory, *sys.path)
+        for candidate in (relative.with_suffix(".py"), relative / "__init__.py")
+    )
+    return next((path for path in candidates if path.is_file()), relative)
+
+
+def _add_to_path(directory: str) -> None:
+    """Let modules be imported from `directory`, for good: the runner may import more when it runs."""
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+        importlib.invalidate_caches()

@@ -1,0 +1,227 @@
+"""Study: read access to a sweep, while it runs and afterwards."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypersweep.errors import SelectionError
+from hypersweep.place import Place, find_place, is_locked
+from hypersweep.selection import Objective
+from hypersweep.space import Space
+from hypersweep.spacefile import parse_space
+from hypersweep.store import connect, translate_errors
+from hypersweep.trial import Result, Trial, params_from_json
+
+if TYPE_CHECKING:
+    import polars
+
+STATES = ("waiting", "running", "finished", "failed", "pruned")
+
+
+@dataclass(frozen=True)
+class RecordedTrial:
+    """A trial as the store has it. `result` has the score that counts in the sweep (None: not chosen yet), times are
+    Unix times, `step` is the last one reported."""
+
+    trial: Trial
+    state: str
+    result: Result | None
+    error: str | None
+    step: int | None
+    started_at: float | None
+    ended_at: float | None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long the last attempt took; None while it runs, or if it was not run here."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.started_at
+
+
+class Study:
+    """The trials of a sweep, its best, its counts. Opening one changes nothing on disk; close it when done."""
+
+    def __init__(self, path: str | Path | Place) -> None:
+        """`path` is the `.sweep` folder, a folder that holds one, or the `.test` file. Raises `StoreError`."""
+        self.place = path if isinstance(path, Place) else find_place(Path(path))
+        self.connection = connect(self.place.store, is_reader=True)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        with translate_errors(self.place.store), closing(self.connection.execute(sql, values)) as cursor:
+            yield from cursor
+
+    @cached_property
+    def meta(self) -> Mapping[str, Any]:
+        """What was recorded of the sweep: space, settings, runner, seed, order, metric, mode, threads, …"""
+        return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
+
+    def forget_meta(self) -> None:
+        """Read `meta` anew at its next use: the controller has changed it."""
+        del self.meta
+
+    @cached_property
+    def space(self) -> Space:
+        return parse_space(self.meta["space"], str(self.place.store))
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(self.meta["metric"], self.meta["mode"])
+
+    @property
+    def size(self) -> int | None:
+        """How many trials the sweep has in all; None if it has no end."""
+        return self.space.grid_size
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a controller works on the sweep now."""
+        return is_locked(self.place.lock)
+
+    def counts(self) -> dict[str, int | None]:
+        """Trials by state; a trial that no controller runs any more is waiting. None: waiting without end."""
+        counted = dict(self._rows("SELECT state, count(*) FROM trials GROUP BY state"))
+        running = counted.get("running", 0) if self.is_running else 0
+        ended = {state: counted.get(state, 0) for state in ("finished", "failed", "pruned")}
+        waiting = None if self.size is None else self.size - running - sum(ended.values())
+        return {"waiting": waiting, "running": running, **ended}
+
+    def trials(self, state: str | None = None) -> Iterator[RecordedTrial]:
+        """The recorded trials in the order of their numbers, all or those of one state."""
+        where, values = ("WHERE state = ?", (state,)) if state else ("", ())
+        objective = self.objective
+        for row in self._rows(f"SELECT {_COLUMNS} FROM trials {where} ORDER BY number", *values):
+            yield _read_trial(row, objective)
+
+    def results(self, *, only_unscored: bool) -> Iterator[tuple[int, Result]]:
+        """(number, result as the runner gave it) of the finished trials, all or those that have no score."""
+        unscored = "AND score IS NULL" if only_unscored else ""
+        for number, text in self._rows(f"SELECT number, result FROM trials WHERE state = 'finished' {unscored}"):
+            yield number, Result.from_json(text)
+
+    def first_session(self) -> dict[str, Any] | None:
+        """What was recorded when the sweep began; None before."""
+        rows = self._rows("SELECT record FROM sessions ORDER BY id LIMIT 1")
+        return next((json.loads(record) for (record,) in rows), None)
+
+    def recorded_ranges(self) -> Iterator[tuple[int, int]]:
+        """The numbers of all recorded trials as ascending ranges: (first, one past the last)."""
+        start = end = 0
+        for (number,) in self._rows("SELECT number FROM trials ORDER BY number"):
+            if number != end:
+                if start != end:
+                    yield start, end
+                start = number
+            end = number + 1
+        if start != end:
+            yield start, end
+
+    def trial(self, number: int) -> RecordedTrial | None:
+        """The trial of that number; None if it has not been started."""
+        rows = self._rows(f"SELECT {_COLUMNS} FROM trials WHERE number = ?", number)
+        return next((_read_trial(row, self.objective) for row in rows), None)
+
+    def best(self) -> RecordedTrial | None:
+        """The finished trial with the best score, the first of equals; None if none has a score that is a number."""
+        sides = [
+            row
+            for order in ("min", "max")
+            for row in self._rows(
+                f"SELECT {_COLUMNS} FROM trials WHERE number = (SELECT min(number) FROM trials WHERE state = 'finished'"
+                f" AND score = (SELECT {order}(score) FROM trials WHERE state = 'finished'))"
+            )
+        ]
+        if not sides:
+            return None
+        lowest, highest = (_read_trial(row, self.objective) for row in sides)
+        assert highest.result is not None
+        return highest if highest.result.bigger else lowest
+
+    def top(self, count: int) -> list[RecordedTrial]:
+        """The `count` best finished trials, best first; those without a score that is a number come last."""
+        best = self.best()
+        order = "score DESC" if best and best.result and best.result.bigger else "score ASC"
+        sql = f"SELECT {_COLUMNS} FROM trials WHERE state = 'finished' ORDER BY score IS NULL, {order}, number LIMIT ?"
+        return [_read_trial(row, self.objective) for row in self._rows(sql, count)]
+
+    def unscored(self, count: int) -> list[Trial]:
+        """The first `count` finished trials whose score is NaN."""
+        sql = f"SELECT {_COLUMNS} FROM trials WHERE state = 'finished' AND score IS NULL ORDER BY number LIMIT ?"
+        return [_read_trial(row, self.objective).trial for row in self._rows(sql, count)]
+
+    def elapsed_s(self) -> float:
+        """Seconds that controllers have worked on the sweep, all sessions together."""
+        now = time.time()
+        rows = self._rows("SELECT sum(coalesce(ended_at, ?) - started_at) FROM sessions", now)
+        return next(rows)[0] or 0.0
+
+    def mean_duration_s(self) -> float | None:
+        """Seconds that a trial took which was run here, on average; None before the first has ended."""
+        rows = self._rows(
+            "SELECT avg(ended_at - started_at) FROM trials WHERE state IN ('finished', 'failed', 'pruned')"
+        )
+        mean_s: float | None = next(rows)[0]
+        return mean_s
+
+    def last_report(self, number: int) -> tuple[int, dict[str, float]] | None:
+        """The last (step, metrics) that a trial reported."""
+        rows = self._rows("SELECT step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1", number)
+        return next(((step, json.loads(metrics)) for step, metrics in rows), None)
+
+    def frame(self) -> polars.DataFrame:
+        """The trials as a table: number, state, a column for each parameter, score, metrics, times in seconds."""
+        import polars
+
+        return polars.DataFrame(
+            [as_row(recorded) for recorded in self.trials()], infer_schema_length=None, strict=False
+        )
+
+
+_COLUMNS = "number, params, seed, repeat, attempt, state, result, error, step, started_at, ended_at"
+
+
+def _read_trial(row: tuple[Any, ...], objective: Objective) -> RecordedTrial:
+    number, params, seed, repeat, attempt, state, result, error, step, started_at, ended_at = row
+    trial = Trial(number, params_from_json(json.loads(params)), seed, repeat, attempt)
+    judged = None
+    if result is not None:
+        raw = Result.from_json(result)
+        try:
+            judged = objective.judge(raw)
+        except SelectionError:  # not chosen yet: the sweep waits for `resume --metric`
+            judged = replace(raw, score=None)
+    return RecordedTrial(trial, state, judged, error, step, started_at, ended_at)
+
+
+def as_row(recorded: RecordedTrial) -> dict[str, Any]:
+    """A trial as flat columns; tuples and other values that a column cannot mix stand as their text."""
+    result = recorded.result
+    params = {name: str(value) if isinstance(value, tuple) else value for name, value in recorded.trial.params.items()}
+    return {
+        "number": recorded.trial.number,
+        "state": recorded.state,
+        **params,
+        "score": result.score if result else None,
+        **({f"valid {name}": value for name, value in result.valid.items()} if result else {}),
+        **({f"test {name}": value for name, value in result.test.items()} if result else {}),
+        "attempt": recorded.trial.attempt,
+        "seed": recorded.trial.seed,
+        "duration_s": recorded.duration_s,
+        "error": recorded.error,
+    }

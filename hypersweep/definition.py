@@ -11,7 +11,7 @@ from hypersweep.runner import RunnerReference
 from hypersweep.search import GridSearcher
 from hypersweep.search.grid import Order
 from hypersweep.selection import Objective
-from hypersweep.space import Choice, Parameter, Space
+from hypersweep.space import Choice, Parameter, Space, Value
 from hypersweep.spacefile import format_space, parse_space
 
 
@@ -47,6 +47,11 @@ class Definition:
     @property
     def objective(self) -> Objective:
         return Objective(self.metric, self.mode)
+
+    @property
+    def varied(self) -> dict[str, list[Value]]:
+        """The choices of the space, by name."""
+        return {choice.name: list(choice.values) for choice in self.space.parameters if isinstance(choice, Choice)}
 
     @property
     def searcher(self) -> GridSearcher:

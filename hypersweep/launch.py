@@ -230,7 +230,14 @@ def _run(place: Place, study: Study, definition: Definition, pool: Pool, on_even
 def _opened_pool(
     place: Place, definition: Definition, name: str, workers: int, function: Callable[..., Any] | None
 ) -> Iterator[tuple[Pool, Description]]:
-    work = Work(definition.reference, definition.settings, definition.threads, place, function)
+    work = Work(
+        reference=definition.reference,
+        settings=definition.settings,
+        varied=definition.varied,
+        threads=definition.threads,
+        place=place,
+        function=function,
+    )
     pool = open_pool(name, work, workers)
     try:
         yield pool, pool.describe()
@@ -269,8 +276,9 @@ def _created(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) 
 def _check_names(resolved: Resolved, keys: Sequence[Key] | None, on_event: OnEvent) -> None:
     """Every setting and parameter must mean something to the runner."""
     names = resolved.definition.space.names
-    check_space_names(names, keys, resolved.space_name)
+    check_space_names(resolved.places, keys)
     without_effect = check_keys(resolved.loaded, keys, names)
+    without_effect += [key.name for key in keys or () if key.name in names and not key.has_effect]
     if without_effect:
         on_event(Noted(f"settings without effect here: {', '.join(without_effect)}"))
 

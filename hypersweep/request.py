@@ -15,7 +15,7 @@ from hypersweep.runner import RunnerReference
 from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
 from hypersweep.space import Space
-from hypersweep.spacefile import load_space
+from hypersweep.spacefile import find_places, load_space
 
 DEFAULT_RUNNER = "recommend"
 DEFAULT_SEED = 2020
@@ -52,7 +52,7 @@ class Resolved:
     definition: Definition
     place: Place
     loaded: LoadedSettings
-    space_name: str
+    places: Mapping[str, str]  # where each parameter stands
     function: Callable[..., Any] | None = None
 
 
@@ -83,7 +83,9 @@ def resolve(request: Request) -> Resolved:
     definition.objective.check()
     directory = Path(request.out) if request.out is not None else (path.parent if path else Path())
     stem = path.stem if path else "hyper"
-    return Resolved(definition, Place.of(directory, stem), loaded, str(path) if path else "space", function)
+    found = find_places(path) if path else {}
+    places = {name: found.get(name, "space") for name in space.names}
+    return Resolved(definition, Place.of(directory, stem), loaded, places, function)
 
 
 def read_space(space: str | Path | Space) -> tuple[Space, Path | None]:

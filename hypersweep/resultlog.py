@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
+from sys import intern
 from typing import Any
 
 from hypersweep.errors import ResultLogError
@@ -130,7 +131,7 @@ def _read_params(line: str) -> dict[str, str] | str:
     if not pairs or pairs[0].start():
         return f"no params, got {line!r}; expected name:value, name:value, … Mend the trial or remove it"
     ends = [pair.start() for pair in pairs[1:]] + [len(line)]
-    texts = {pair[1]: line[pair.end() : end] for pair, end in zip(pairs, ends, strict=True)}
+    texts = {intern(pair[1]): line[pair.end() : end] for pair, end in zip(pairs, ends, strict=True)}
     if len(texts) < len(pairs):
         return f"a name stands there twice, got {line!r}; expected each name once. Mend the trial or remove it"
     return texts
@@ -145,7 +146,7 @@ def _read_metrics(line: str) -> dict[str, float] | str:
         if not match:
             return f"no metric, got {piece!r}; expected name : number, 4 blanks between two. Mend the line"
         name, number = match.groups()
-        metrics[name] = int(number) if number.lstrip("-").isdigit() else float(number)
+        metrics[intern(name)] = int(number) if number.lstrip("-").isdigit() else float(number)
     if len(metrics) < len(pieces):
         return f"a metric stands there twice, got {line!r}; expected each name once. Mend the line"
     return metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
@@ -182,11 +182,13 @@ class _Reader:
         return None
 
     def read_scalar(self, node: yaml.Node) -> Any:
+        import yaml
+
         line = node.start_mark.line + 1
         try:
             value = self.loader.construct_object(node)
             str(value).encode()
-        except (ValueError, KeyError, IndexError):
+        except (ValueError, KeyError, IndexError, yaml.YAMLError):  # the last: seen before, by another alias
             self.tell(line, f"no value, got {_shown(node.value)}; expected what JSON can carry. Mend it")
             return None
         if isinstance(value, float) and not math.isfinite(value):
@@ -246,14 +248,17 @@ def check_keys(loaded: LoadedSettings, keys: Sequence[Key] | None, space_names: 
     return [name for name in loaded.values if name in known and not known[name].has_effect]
 
 
-def check_space_names(space_names: Iterable[str], keys: Sequence[Key] | None, where: str) -> None:
-    """Raises `SpaceError` for every parameter of the space that the runner does not know or may not vary."""
+def check_space_names(places: Mapping[str, str], keys: Sequence[Key] | None) -> None:
+    """Raises `SpaceError` for every parameter of the space that the runner does not know or may not vary.
+
+    `places` says where each parameter stands: {"learning_rate": "hyper.test:1"}.
+    """
     if keys is None:
         return
     is_data = {key.name: key.is_data for key in keys}
     may_vary = sorted(key.name for key in keys if not key.is_data and key.has_effect)
     problems = []
-    for name in space_names:
+    for name, where in places.items():
         if is_data.get(name, False):
             problems.append(
                 f"{where}: a space may not vary the data, got {name!r}; expected parameters of the model or "

@@ -41,6 +41,13 @@ def load_space(path: str | PathLike[str]) -> Space:
     return parse_space("\n".join(read_lines(path, SpaceError, next_step)), fspath(path))
 
 
+def find_places(path: str | PathLike[str]) -> dict[str, str]:
+    """Where each parameter of a readable file stands: {"learning_rate": "hyper.test:1"}."""
+    lines = enumerate(read_lines(path, SpaceError, "Check the path"), 1)
+    words = ((number, line.removeprefix("\ufeff").split()) for number, line in lines)
+    return {line[0]: f"{fspath(path)}:{number}" for number, line in words if line}
+
+
 def parse_space(text: str, where: str = "hyper.test") -> Space:
     """The space that the text describes; raises one `SpaceError` with everything that is wrong, by `where` and line."""
     parameters: list[Parameter] = []

@@ -57,11 +57,11 @@ def _check_names(resolved: Any) -> tuple[list[str], list[str]]:
     notes: list[str] = []
     definition = resolved.definition
     try:
-        keys = definition.reference.load().keys(definition.settings)
+        keys = definition.reference.load().keys(definition.settings, definition.varied)
     except HypersweepError as error:
         return str(error).splitlines(), []
     try:
-        check_space_names(definition.space.names, keys, resolved.space_name)
+        check_space_names(resolved.places, keys)
     except HypersweepError as error:
         problems += str(error).splitlines()
     try:

@@ -33,7 +33,9 @@ class InlinePool:
         self.is_in_trial = False
 
     def describe(self) -> Description:
-        return Description(keys=self.runner.keys(self.work.settings), has_prepare=self.runner.prepare is not None)
+        return Description(
+            keys=self.runner.keys(self.work.settings, self.work.varied), has_prepare=self.runner.prepare is not None
+        )
 
     def prepare(self) -> Path | None:
         if self.runner.prepare is None:

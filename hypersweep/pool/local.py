@@ -56,7 +56,13 @@ class LocalPool:
                 start_new_session=True,
                 env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)},
             )
-        self._send({"reference": dataclasses.asdict(self.work.reference), "settings": dict(self.work.settings)})
+        self._send(
+            {
+                "reference": dataclasses.asdict(self.work.reference),
+                "settings": dict(self.work.settings),
+                "varied": dict(self.work.varied),
+            }
+        )
 
     def describe(self) -> Description:
         described = self._await("described")

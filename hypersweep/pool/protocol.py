@@ -16,11 +16,13 @@ from hypersweep.trial import Outcome, Trial
 class Work:
     """What all trials of a sweep have in common.
 
+    `varied` are the choices of the space, by name: what a runner's keys may depend on besides the settings.
     `function` is the runner itself where it has no name by which another process could load it (pool inline only).
     """
 
     reference: RunnerReference
     settings: Mapping[str, Any]
+    varied: Mapping[str, Sequence[Any]]
     threads: int
     place: Place
     function: Callable[..., Any] | None = None

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import json
 import os
 import selectors
@@ -117,6 +116,8 @@ class Server:
 
     def _relay(self, child: Child) -> None:
         """Pass what a child has sent on to the controller."""
+        if child.pid not in self.children:
+            return  # it has ended in this very round of the selector
         chunks = []
         try:
             while chunk := child.connection.recv(1 << 16):
@@ -146,9 +147,9 @@ class Server:
     def _end(self, child: Child, exit_code: int) -> None:
         """A child is gone: take its last words, and end what it has left behind."""
         _kill_group(child.pid)
-        del self.children[child.pid]
         if child.connection in self.selector.get_map():
             self._relay(child)
+        del self.children[child.pid]
         if child.connection in self.selector.get_map():
             self.selector.unregister(child.connection)  # a process that left the group holds it open
         child.connection.close()
@@ -188,14 +189,14 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         runner = reference.load()
-        keys = runner.keys(start["settings"])
+        keys = runner.keys(start["settings"], start["varied"])
         described = {
             "keys": None if keys is None else [dataclasses.asdict(key) for key in keys],
             "has_prepare": runner.prepare is not None,
         }
         controller.sendall(json.dumps({"described": described}).encode() + b"\n")
         for name in runner.preload:
-            importlib.import_module(name)
+            reference.import_module(name)
     except HypersweepError as error:
         controller.sendall(json.dumps({"error": [type(error).__name__, str(error)]}).encode() + b"\n")
         return

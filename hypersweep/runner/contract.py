@@ -71,7 +71,8 @@ class Runner(Protocol):
 
     The callable may carry three attributes:
 
-    `keys`      a sequence of `Key`, or a function of the fixed settings that gives one; absent: any key is accepted
+    `keys`      a sequence of `Key`, or a function `keys(settings)` that gives one, where a parameter of the space
+                stands in the settings as the list of its values; absent: any key is accepted
     `prepare`   `prepare(settings) -> path`: called before the first trial in a process of its own, at least once
                 per host and with all fixed settings; idempotent. The path is `trial.prepared`. Absent: nothing to do
     `preload`   names of modules that the trials' server process imports besides the runner's own (they must start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 
@@ -11,25 +12,49 @@ from hypersweep.runner.returned import read_returned
 from hypersweep.trial import Failed, Finished, Outcome, Params, Pruned
 
 
+class TrialInterrupted(BaseException):
+    """Raised in a trial by a pool that is being stopped, so that its `finally` blocks run. No `KeyboardInterrupt`: a
+    runner that takes that for `stop training and return what there is` would give a result that is none."""
+
+
 def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
-    """Run one trial to its outcome. A traceback of the runner's goes to stderr, which is the trial's log."""
+    """Run one trial to its outcome, whatever the runner raises but `TrialInterrupted`. A traceback of the runner's
+    goes to stderr, which is the trial's log."""
     try:
         returned = runner(params, trial)
         return Finished(read_returned(returned))
+    except TrialInterrupted:
+        raise
     except TrialPruned:
         return Pruned(trial.last_step)
     except HypersweepError as error:
-        sys.stderr.write(f"{error}\n")
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that the runner has closed
+            sys.stderr.write(f"{error}\n")
         return Failed(one_line(str(error)))
     except SystemExit as error:
-        traceback.print_exc()
+        _print_traceback()
         return Failed(f"the runner called sys.exit({error.code!r}) before it returned a result")
-    except Exception as error:
+    except BaseException as error:
+        _print_traceback()
+        return Failed(tell_exception(error))
+
+
+def _print_traceback() -> None:
+    with contextlib.suppress(OSError, ValueError):
         traceback.print_exc()
-        return Failed(one_line(f"{type(error).__name__}: {error}"))
+
+
+def tell_exception(error: BaseException) -> str:
+    """Its class and its text in one line, also where it cannot give its text."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def one_line(text: str) -> str:
-    """The first line that says something, at most 500 characters of it."""
+    """The first line that says something, at most 500 characters of it, as the store and any terminal can take it."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    line = line.encode(errors="backslashreplace").decode()  # a file name that is no UTF-8
     return line if len(line) <= 500 else line[:500] + "…"

@@ -87,7 +87,7 @@ class RunnerReference:
             return LoadedRunner(call=CommandRunner(self.text, self.directory), name=self.name)
         target, _, attribute = REGISTERED.get(self.text, self.text).rpartition(":")
         _add_to_path(self.directory)
-        module = self._import(target)
+        module = self.import_module(target)
         function: Any = module
         for part in attribute.split("."):
             if not hasattr(function, part):
@@ -107,14 +107,15 @@ class RunnerReference:
             preload=tuple(getattr(function, "preload", ())),
         )
 
-    def _import(self, target: str) -> ModuleType:
+    def import_module(self, target: str) -> ModuleType:
+        """A module that the runner needs, by name or file; raises `RunnerError`, naming the place, if it fails."""
         try:
             if target.endswith(".py"):
                 return _import_file(Path(self.directory, target))
             return importlib.import_module(target)
         except HypersweepError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = target if "importlib" in frame.filename else f"{frame.filename}:{frame.lineno}"
             problem = one_line(f"{type(error).__name__}: {error}")
@@ -134,9 +135,9 @@ class LoadedRunner:
     prepare: Callable[[Mapping[str, Any]], str | os.PathLike[str]] | None = None
     preload: tuple[str, ...] = ()
 
-    def keys(self, settings: Mapping[str, Any]) -> list[Key] | None:
+    def keys(self, settings: Mapping[str, Any], varied: Mapping[str, Sequence[Any]]) -> list[Key] | None:
         """The declared keys; None if any key is accepted. A plain name counts as a key of that name."""
-        declared = self.declared_keys(settings) if callable(self.declared_keys) else self.declared_keys
+        declared = self.declared_keys({**settings, **varied}) if callable(self.declared_keys) else self.declared_keys
         return None if declared is None else [Key(key) if isinstance(key, str) else key for key in declared]
 
 

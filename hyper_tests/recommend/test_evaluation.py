@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hyper_tests.recommend.builders import splits_of
+from hypersweep.recommend.batches import Batch
+from hypersweep.recommend.evaluation import evaluate, mean_metrics, rank_targets
+
+ALL = ("recall", "mrr", "ndcg", "hit", "precision")
+
+
+@given(st.lists(st.lists(st.integers(-2, 2), min_size=6, max_size=6), min_size=1, max_size=5), st.data())
+def test_ranks_are_those_of_a_stable_sort(scores: list[list[int]], data: st.DataObject) -> None:
+    """Few different scores, so that ties abound; column 0 is the padding."""
+    targets = [data.draw(st.integers(1, 5)) for _ in scores]
+    wanted = [
+        sorted(range(1, 6), key=lambda item: -row[item]).index(target) + 1
+        for row, target in zip(scores, targets, strict=True)
+    ]
+    assert rank_targets(torch.tensor(scores, dtype=torch.float32), torch.tensor(targets)).tolist() == wanted
+
+
+def test_padding_is_not_ranked() -> None:
+    assert rank_targets(torch.tensor([[9.0, 1.0, 0.0]]), torch.tensor([1])).tolist() == [1]
+
+
+def test_nan_scores_are_last() -> None:
+    nan = float("nan")
+    assert rank_targets(torch.tensor([[nan] * 4, [0.0, 1.0, nan, nan]]), torch.tensor([2, 1])).tolist() == [3, 3]
+
+
+def metrics_by_brute_force(ranks: list[int], k: int) -> dict[str, float]:
+    """From the ranked lists, as the metrics are defined for one relevant item."""
+    total = dict.fromkeys(ALL, 0.0)
+    for rank in ranks:
+        top = [place == rank for place in range(1, k + 1)]
+        total["recall"] += sum(top) / 1
+        total["hit"] += any(top)
+        total["precision"] += sum(top) / k
+        total["mrr"] += next((1 / place for place, is_target in enumerate(top, 1) if is_target), 0.0)
+        total["ndcg"] += sum(1 / math.log2(place + 1) for place, is_target in enumerate(top, 1) if is_target)
+    return {name: value / len(ranks) for name, value in total.items()}
+
+
+@given(st.lists(st.integers(1, 15), min_size=1, max_size=30))
+def test_metrics_are_those_of_brute_force(ranks: list[int]) -> None:
+    found = mean_metrics(np.array(ranks), metrics=ALL, topk=(3, 10), decimals=12)
+    for k in (3, 10):
+        for name, value in metrics_by_brute_force(ranks, k).items():
+            assert found[f"{name}@{k}"] == pytest.approx(value, abs=1e-9)
+
+
+def test_names_order_and_rounding() -> None:
+    found = mean_metrics(np.array([1, 2, 3]), metrics=("ndcg", "hit"), topk=(10, 2), decimals=4)
+    assert list(found.items()) == [
+        ("ndcg@10", 0.7103),
+        ("ndcg@2", 0.5436),
+        ("hit@10", 1.0),
+        ("hit@2", 0.6667),
+    ]
+    assert all(type(value) is float for value in found.values())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
+def test_evaluate_does_not_depend_on_the_batch_size(batch_size: int) -> None:
+    splits = splits_of([[1, 2, 3, 4], [4, 3, 2, 1], [2, 1, 4, 3]], max_len=5)
+
+    def score(batch: Batch) -> Tensor:
+        """The item after the last one is best, then the one after that."""
+        last_B1 = batch.item_seq_BL.gather(1, batch.length_B[:, None] - 1)
+        return -((torch.arange(5) - last_B1 - 1) % 5).float()
+
+    found = evaluate(score, splits, splits.test, metrics=("mrr",), topk=(4,), decimals=4, batch_size=batch_size)
+    assert found == {"mrr@4": round((1 / 1 + 1 / 3 + 1 / 3) / 3, 4)}

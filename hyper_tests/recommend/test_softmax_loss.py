@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hypersweep.recommend.models import softmax_loss
+from hypersweep.recommend.models.softmax_loss import sum_cross_entropy
+
+
+def inputs(num: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    hidden, weight, bias = (
+        torch.randn(*shape, generator=generator, dtype=dtype, requires_grad=True) for shape in [(num, 3), (7, 3), (7,)]
+    )
+    return hidden, weight, bias, torch.randint(7, (num,), generator=generator)
+
+
+@pytest.mark.parametrize("max_logits", [1, 7 * 2, 10_000])
+@pytest.mark.parametrize("has_bias", [True, False])
+@pytest.mark.parametrize("num", [5, 1, 0])
+def test_it_is_cross_entropy(num: int, has_bias: bool, max_logits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(softmax_loss, "_MAX_LOGITS", max_logits)
+    hidden, weight, bias, target = inputs(num)
+    leaves = [hidden, weight, *([bias] if has_bias else [])]
+    loss = sum_cross_entropy(hidden, weight, bias if has_bias else None, target)
+    logits = hidden @ weight.T + (bias if has_bias else 0)
+    wanted = F.cross_entropy(logits, target, reduction="sum")
+    torch.testing.assert_close(loss, wanted)
+    for found, right in zip(
+        torch.autograd.grad(loss * 3, leaves), torch.autograd.grad(wanted * 3, leaves), strict=True
+    ):
+        torch.testing.assert_close(found, right)
+
+
+def test_large_logits_do_not_overflow() -> None:
+    hidden, weight, _, target = inputs(5, torch.float32)
+    loss = sum_cross_entropy(hidden * 1e4, weight, None, target)
+    torch.testing.assert_close(loss, F.cross_entropy(hidden * 1e4 @ weight.T, target, reduction="sum"))
+
+
+def test_its_inputs_stay_as_they_are() -> None:
+    hidden, weight, bias, target = inputs(5)
+    before = [tensor.detach().clone() for tensor in (hidden, weight, bias)]
+    sum_cross_entropy(hidden, weight, bias, target)
+    for tensor, copy in zip((hidden, weight, bias), before, strict=True):
+        assert torch.equal(tensor, copy)

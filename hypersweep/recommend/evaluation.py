@@ -1,0 +1,74 @@
+"""Full ranking over all items and the metrics of RecBole, for one target per row.
+
+Shapes: B rows of a batch, N rows, V items and the padding 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hypersweep.recommend.batches import Batch, Rows, Splits
+
+_MAX_SCORES = 2**22  # computed at once: 16 MiB
+_MAX_POSITIONS = 2**15
+
+
+def evaluate(
+    score: Callable[[Batch], Tensor],
+    splits: Splits,
+    rows: Rows,
+    *,
+    metrics: Sequence[str],
+    topk: Sequence[int],
+    decimals: int,
+    batch_size: int,
+) -> dict[str, float]:
+    """The metrics of a scorer, which gives B × V scores for a batch."""
+    batch_size = max(1, min(batch_size, _MAX_SCORES // (splits.num_items + 1), _MAX_POSITIONS // splits.max_len))
+    ranks = []
+    for start in range(0, len(rows), batch_size):
+        index_B = torch.arange(start, min(start + batch_size, len(rows)), device=rows.target_at_N.device)
+        batch = splits.batch(rows, index_B)
+        ranks.append(rank_targets(score(batch), batch.target_B))
+    return mean_metrics(torch.cat(ranks).cpu().numpy(), metrics=metrics, topk=topk, decimals=decimals)
+
+
+def rank_targets(score_BV: Tensor, target_B: Tensor) -> Tensor:
+    """The rank (1 is best) of each target among all items but the padding, in a stable descending sort by item id.
+
+    Counted, not sorted. Where scores are NaN the target is last: a diverged model must not look perfect.
+    """
+    target_score_B1 = score_BV.gather(1, target_B[:, None])
+    is_not_worse_BV = ~(score_BV < target_score_B1)
+    item_V = torch.arange(score_BV.shape[1], device=score_BV.device)
+    is_later_tie_BV = (score_BV == target_score_B1) & (item_V > target_B[:, None])
+    return (is_not_worse_BV & ~is_later_tie_BV)[:, 1:].sum(dim=1)
+
+
+def mean_metrics(
+    rank_N: npt.NDArray[np.int64], *, metrics: Sequence[str], topk: Sequence[int], decimals: int
+) -> dict[str, float]:
+    """The means over rows, named and ordered as RecBole does: for each metric all k."""
+    return {
+        f"{metric}@{k}": float(np.round(np.mean(_METRICS[metric](rank_N, k)), decimals))
+        for metric in metrics
+        for k in topk
+    }
+
+
+def _hit(rank_N: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.float64]:
+    return (rank_N <= k).astype(np.float64)
+
+
+_METRICS: Mapping[str, Callable[[npt.NDArray[np.int64], int], npt.NDArray[np.float64]]] = {
+    "recall": _hit,
+    "hit": _hit,
+    "precision": lambda rank_N, k: _hit(rank_N, k) / k,
+    "mrr": lambda rank_N, k: _hit(rank_N, k) / rank_N,
+    "ndcg": lambda rank_N, k: _hit(rank_N, k) / np.log2(rank_N + 1.0),
+}

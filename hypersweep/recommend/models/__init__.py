@@ -1,0 +1,1 @@
+"""The models, a file each; `catalog.py` lists them with their options."""

@@ -1,0 +1,123 @@
+"""LightSANs: low-rank decomposed self-attention with decoupled position encoding.
+
+Fan et al., "Lighter and Better: Low-Rank Decomposed Self-Attention Networks for Next-Item Recommendation", SIGIR 2021;
+where the paper and RecBole 1.2.1 differ, this is what RecBole computes: both softmaxes run over the *query* positions,
+padded positions take part, and there is no causal mask.
+
+Shapes: B rows, L positions, M asked positions (all L, or the last real one in the last layer), K interests, D hidden
+size, H heads of d = D / H.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hypersweep.recommend.models.dropout import Dropout
+from hypersweep.recommend.models.next_item import NextItemModel
+from hypersweep.recommend.models.transformer import FeedForward, initialise, take_positions
+
+
+class LightSANs(NextItemModel):
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        max_len: int,
+        k_interests: int,
+        n_layers: int,
+        n_heads: int,
+        hidden_size: int,
+        inner_size: int,
+        hidden_dropout_prob: float,
+        attn_dropout_prob: float,
+        hidden_act: str,
+        layer_norm_eps: float,
+        initializer_range: float,
+    ) -> None:
+        super().__init__(vocab_size)
+        self.item_embedding = nn.Embedding(vocab_size, hidden_size, padding_idx=0)
+        self.position_embedding = nn.Embedding(max_len, hidden_size)
+        self.input_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
+        self.input_dropout = Dropout(hidden_dropout_prob)
+        self.attentions = nn.ModuleList(
+            LightAttention(hidden_size, n_heads, k_interests, hidden_dropout_prob, attn_dropout_prob, layer_norm_eps)
+            for _ in range(n_layers)
+        )
+        self.feed_forwards = nn.ModuleList(
+            FeedForward(hidden_size, inner_size, hidden_act, hidden_dropout_prob, layer_norm_eps)
+            for _ in range(n_layers)
+        )
+        initialise(self, initializer_range)
+
+    def encode(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
+        x_BLD: Tensor = self.input_dropout(self.input_norm(self.item_embedding(item_seq_BL)))
+        position_LD = self.position_embedding.weight  # histories are always padded to max_len
+        for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
+            is_last = attention is self.attentions[-1]
+            x_BLD = feed_forward(attention(x_BLD, position_LD, asked_BM if is_last else None))
+        return x_BLD  # only the asked positions are left
+
+
+class LightAttention(nn.Module):
+    """The items attend to K interests, and positions to positions; the two contexts are added."""
+
+    def __init__(
+        self, hidden_size: int, n_heads: int, k_interests: int, hidden_dropout: float, attn_dropout: float, eps: float
+    ) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.query = nn.Linear(hidden_size, hidden_size)
+        self.key = nn.Linear(hidden_size, hidden_size)
+        self.value = nn.Linear(hidden_size, hidden_size)
+        self.key_interests = nn.Parameter(torch.randn(hidden_size, k_interests))
+        self.value_interests = nn.Parameter(torch.randn(hidden_size, k_interests))
+        self.position_norm = nn.LayerNorm(hidden_size, eps=eps)
+        self.position_query = nn.Linear(hidden_size, hidden_size)
+        self.position_key = nn.Linear(hidden_size, hidden_size)
+        self.output = nn.Linear(hidden_size, hidden_size)
+        self.attn_dropout = Dropout(attn_dropout)
+        self.dropout = Dropout(hidden_dropout)
+        self.norm = nn.LayerNorm(hidden_size, eps=eps)
+
+    def forward(self, x_BLD: Tensor, position_LD: Tensor, asked_BM: Tensor | None) -> Tensor:
+        """The output at the asked positions, at all of them if None."""
+        value_BLD = self.value(x_BLD)
+        context_BMHd = self._attend_to_interests(x_BLD, value_BLD, asked_BM)
+        context_BMHd = context_BMHd + self._attend_to_positions(position_LD, value_BLD, asked_BM)
+        out_BMD: Tensor = self.output(context_BMHd.flatten(2))
+        out_BMD = self.norm(take_positions(x_BLD, asked_BM) + self.dropout(out_BMD))
+        return out_BMD
+
+    def _attend_to_interests(self, x_BLD: Tensor, value_BLD: Tensor, asked_BM: Tensor | None) -> Tensor:
+        """Low-rank self-attention: keys and values are pooled into interests; the softmax runs over the queries."""
+        query_BLHd = self._split_heads(self.query(x_BLD))
+        key_BKHd = self._split_heads(_pool(self.key(x_BLD), self.key_interests))
+        value_BKHd = self._split_heads(_pool(value_BLD, self.value_interests))
+        score_BHKL = torch.einsum("blhd,bkhd->bhkl", query_BLHd, key_BKHd) * query_BLHd.shape[-1] ** -0.5
+        weight_BHKM = score_BHKL.softmax(dim=-1)
+        if asked_BM is not None:
+            weight_BHKM = weight_BHKM.gather(-1, asked_BM[:, None, None].expand(*weight_BHKM.shape[:3], -1))
+        return torch.einsum("bhkm,bkhd->bmhd", self.attn_dropout(weight_BHKM), value_BKHd)
+
+    def _attend_to_positions(self, position_LD: Tensor, value_BLD: Tensor, asked_BM: Tensor | None) -> Tensor:
+        """Decoupled position encoding: weights between positions, the same for every row; without dropout."""
+        position_LD = self.position_norm(position_LD)
+        query_LHd = self._split_heads(self.position_query(position_LD))
+        key_LHd = self._split_heads(self.position_key(position_LD))
+        head_size = query_LHd.shape[-1]
+        scale = (2 * head_size) ** -0.5 * head_size**-0.5  # the first of the queries, the second of the scores
+        weight_HLL = (torch.einsum("mhd,lhd->hml", query_LHd, key_LHd) * scale).softmax(dim=1)
+        value_BLHd = self._split_heads(value_BLD)
+        if asked_BM is None:
+            return torch.einsum("hml,blhd->bmhd", weight_HLL, value_BLHd)
+        return torch.einsum("hbml,blhd->bmhd", weight_HLL[:, asked_BM], value_BLHd)
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:-1], self.n_heads, -1)
+
+
+def _pool(x_BLD: Tensor, interests_DK: Tensor) -> Tensor:
+    """Item-to-interest aggregation: each interest is a mean of items, weighted by a softmax over them."""
+    share_BLK = (x_BLD @ interests_DK).softmax(dim=1)
+    return share_BLK.transpose(1, 2) @ x_BLD

@@ -1,0 +1,76 @@
+"""What every model of the next item has in common: the trainer and the evaluation see only this.
+
+Shapes: B rows, L positions, M predictions asked of a row, D hidden size, V items and the padding 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hypersweep.recommend.batches import Batch
+from hypersweep.recommend.models.softmax_loss import sum_cross_entropy
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Histories, the positions to predict at, and the items there; a target 0 does not count."""
+
+    item_seq_BL: Tensor
+    asked_BM: Tensor
+    target_BM: Tensor
+
+    def split(self, size: int) -> Iterator[Examples]:
+        """Parts of at most `size` rows."""
+        for start in range(0, len(self.target_BM), size):
+            rows = slice(start, start + size)
+            yield Examples(self.item_seq_BL[rows], self.asked_BM[rows], self.target_BM[rows])
+
+
+class NextItemModel(nn.Module):
+    """A model that scores an item by its vector's dot product with the representation of a history.
+
+    A subclass sets `item_embedding`, of which the first V vectors are items, and computes `encode`; it overrides the
+    two ways of asking if it is not trained and asked at the last item of the history.
+    """
+
+    item_embedding: nn.Embedding
+    output_bias: nn.Parameter | None  # one number per vector, if the model has them
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__()
+        self.vocab_size = vocab_size
+        self.register_parameter("output_bias", None)
+
+    def encode(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
+        """The representation at the asked positions, B × M × D."""
+        raise NotImplementedError
+
+    def make_examples(self, batch: Batch) -> Examples:
+        """What a training batch teaches; draws what is random for the whole batch."""
+        return Examples(batch.item_seq_BL, (batch.length_B - 1)[:, None], batch.target_B[:, None])
+
+    def ask_next(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The input and the one position whose representation scores the next item."""
+        return batch.item_seq_BL, (batch.length_B - 1)[:, None]
+
+    def sum_loss(self, examples: Examples) -> Tensor:
+        """The cross entropy of the predictions that count, summed."""
+        hidden_BMD = self.encode(examples.item_seq_BL, examples.asked_BM)
+        counts_BM = examples.target_BM > 0
+        return sum_cross_entropy(
+            hidden_BMD[counts_BM], self._item_vectors(), self.output_bias, examples.target_BM[counts_BM]
+        )
+
+    @torch.inference_mode()
+    def score(self, batch: Batch) -> Tensor:
+        """The scores of all items and the padding, B × V."""
+        hidden_BD = self.encode(*self.ask_next(batch)).squeeze(1)
+        score_BV = hidden_BD @ self._item_vectors().T
+        return score_BV if self.output_bias is None else score_BV + self.output_bias
+
+    def _item_vectors(self) -> Tensor:
+        return self.item_embedding.weight[: self.vocab_size]

@@ -1,0 +1,55 @@
+"""Cross entropy over all items without ever holding the logits of all predictions.
+
+Shapes: N predictions, C of them at once, D hidden size, V items and the padding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_MAX_LOGITS = 2**22  # held at once: 16 MiB on a CPU
+
+
+def sum_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, target_N: Tensor) -> Tensor:
+    """Σ -log softmax(hidden @ weightᵀ + bias)[target], the padding column taking part.
+
+    Gradients are computed along with the loss, chunk by chunk, so that memory does not grow with N · V.
+    """
+    loss: Tensor = _SumCrossEntropy.apply(hidden_ND, weight_VD, bias_V, target_N)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _SumCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, target_N: Tensor) -> Tensor:
+        loss = hidden_ND.new_zeros(())
+        grad_hidden_ND = torch.empty_like(hidden_ND)
+        grad_weight_VD = torch.zeros_like(weight_VD)
+        grad_bias_V = None if bias_V is None else torch.zeros_like(bias_V)
+        for start in range(0, len(hidden_ND), chunk := max(1, _MAX_LOGITS // len(weight_VD))):
+            rows = slice(start, start + chunk)
+            hidden_CD, target_C1 = hidden_ND[rows], target_N[rows, None]
+            logit_CV = hidden_CD @ weight_VD.T
+            if bias_V is not None:
+                logit_CV += bias_V
+            log_total_C1 = logit_CV.logsumexp(dim=1, keepdim=True)
+            loss += (log_total_C1 - logit_CV.gather(1, target_C1)).sum()
+            # d loss / d logit = softmax - one-hot(target)
+            grad_logit_CV = logit_CV.sub_(log_total_C1).exp_()
+            grad_logit_CV.scatter_add_(1, target_C1, grad_logit_CV.new_full(target_C1.shape, -1.0))
+            grad_hidden_ND[rows] = grad_logit_CV @ weight_VD
+            grad_weight_VD.addmm_(grad_logit_CV.T, hidden_CD)
+            if grad_bias_V is not None:
+                grad_bias_V += grad_logit_CV.sum(dim=0)
+        ctx.save_for_backward(grad_hidden_ND, grad_weight_VD, grad_bias_V)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        gradients = ctx.saved_tensors
+        return (*(None if gradient is None else gradient * grad for gradient in gradients), None)

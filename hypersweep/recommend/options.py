@@ -1,0 +1,176 @@
+"""The options of the built-in recommenders: name, default, kind and help, each in one place.
+
+They serve the checking of settings and spaces, help and the documentation. Names and meanings are those of RecBole
+1.2.1; the options of a model stand in `models/catalog.py`. Light: the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypersweep.errors import SettingsError
+from hypersweep.recommend import option_kinds as kinds
+from hypersweep.recommend.option_kinds import Kind
+from hypersweep.runner.contract import Key
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting with its default. One without effect is accepted, for the sake of files written for RecBole."""
+
+    name: str
+    default: Any
+    kind: Kind
+    help: str
+    is_data: bool = False
+    has_effect: bool = True
+
+    def parse(self, value: Any) -> Any:
+        """The value in its canonical form; raises `SettingsError`."""
+        try:
+            return self.kind.parse(value)
+        except (ValueError, TypeError) as error:
+            raise SettingsError(
+                f"settings: {self.name!r} cannot be used, got {value!r}; expected {self.kind.expected}. "
+                "Change it or leave it out"
+            ) from error
+
+    @property
+    def key(self) -> Key:
+        return Key(self.name, self.default, self.help, self.is_data, self.has_effect)
+
+
+def parse_settings(options: Iterable[Option], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option's value, from the settings or by default, in canonical form; names that no option has are left
+    to the caller. Raises one `SettingsError` for all that is wrong."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for option in options:
+        try:
+            values[option.name] = option.parse(settings.get(option.name, option.default))
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError.gather(problems)
+    return values
+
+
+TRAINING_OPTIONS = (
+    Option("seed", 2020, kinds.whole(0), "seed of everything random; reaches the trial as its own seed"),
+    Option("epochs", 300, kinds.whole(1), "at most so many passes over the training rows"),
+    Option("train_batch_size", 2048, kinds.whole(1), "training rows a step"),
+    Option(
+        "micro_batch_size",
+        None,
+        kinds.optional(kinds.whole(1)),
+        "rows computed at once; gradients are summed to the whole batch, so the step is the same. Null: chosen",
+    ),
+    Option("learning_rate", 0.001, kinds.POSITIVE, "learning rate"),
+    Option("learner", "adam", kinds.one_of("adam", "adamw", "sgd", "adagrad", "rmsprop"), "optimiser"),
+    Option("weight_decay", 0.0, kinds.NOT_NEGATIVE, "weight decay (L2 penalty) of the optimiser"),
+    Option("clip_grad_norm", None, kinds.optional(kinds.CLIP), "bound on the norm of the gradient"),
+    Option("shuffle", True, kinds.FLAG, "shuffle the training rows before each epoch"),
+    Option("eval_step", 1, kinds.whole(1), "epochs between validations"),
+    Option("stopping_step", 10, kinds.whole(0), "stop at the validation that makes more than so many without a best"),
+    Option("loss_decimal_place", 4, kinds.whole(0), "decimals of the training loss in the trial's log"),
+    Option("loss_type", "CE", kinds.only("CE", "full softmax cross entropy is what is built"), "loss"),
+    Option(
+        "train_neg_sample_args",
+        None,
+        kinds.Kind("null (full softmax needs no negative samples)", kinds.one_of(None, "None").parse),
+        "negative sampling",
+    ),
+    Option("enable_amp", False, kinds.only(False, "mixed precision is not built"), "mixed precision"),
+)
+
+EVALUATION_OPTIONS = (
+    Option("eval_args", {}, kinds.LEAVE_ONE_OUT, "evaluation protocol"),
+    Option("repeatable", True, kinds.only(True, "the history is not masked"), "items of the history may be ranked"),
+    Option("metrics", ["Recall", "MRR", "NDCG", "Hit", "Precision"], kinds.METRICS, "metrics, in the order of the log"),
+    Option("topk", [10], kinds.SIZES, "the k of the metrics"),
+    Option("valid_metric", "MRR@10", kinds.SCORED_METRIC, "metric of early stopping and of the best checkpoint"),
+    Option("metric_decimal_place", 4, kinds.whole(0), "decimals of the metrics"),
+    Option("eval_batch_size", 4096, kinds.whole(1), "rows ranked at once, at most"),
+)
+
+MODEL_OPTIONS = (
+    Option("MAX_ITEM_LIST_LENGTH", 50, kinds.whole(1), "a history is cut to its last so many items"),
+    Option("transform", None, kinds.one_of(None, "mask_itemseq"), "BERT4Rec's masking; the model knows it itself"),
+)
+
+
+def _data(name: str, default: Any, kind: Kind, help: str) -> Option:
+    return Option(name, default, kind, help, is_data=True)
+
+
+DATA_OPTIONS = (
+    _data(
+        "dataset", "sample", kinds.TEXT, "a name below data_path, a path, or sample, sample:ml-1m, sample:amazon-books"
+    ),
+    _data("data_path", None, kinds.optional(kinds.TEXT), "folder of data sets; by default HYPERSWEEP_DATA, or dataset"),
+    _data("field_separator", None, kinds.optional(kinds.SEPARATOR), "separator of columns; tab, in .csv files a comma"),
+    _data("USER_ID_FIELD", "user_id", kinds.TEXT, "column of the users"),
+    _data("ITEM_ID_FIELD", "item_id", kinds.TEXT, "column of the items"),
+    _data("RATING_FIELD", "rating", kinds.TEXT, "name of the third column of a ratings.dat"),
+    _data("TIME_FIELD", "timestamp", kinds.optional(kinds.TEXT), "column of the times; null: the order of the file"),
+    _data("rm_dup_inter", None, kinds.one_of(None, "first", "last"), "which of repeated user-item pairs to keep"),
+    _data("val_interval", None, kinds.optional(kinds.VALUE_INTERVALS), "keep rows with values in these intervals"),
+    _data("user_inter_num_interval", None, kinds.optional(kinds.INTERVALS), "keep users with so many interactions"),
+    _data("item_inter_num_interval", None, kinds.optional(kinds.INTERVALS), "keep items with so many interactions"),
+    _data("normalize_all", None, kinds.optional(kinds.FLAG), "scale times to 0…1 before they are compared"),
+    _data("normalize_field", None, kinds.optional(kinds.TEXTS), "the same, if it lists the column of the times"),
+    _data(
+        "time_order",
+        "float32",
+        kinds.one_of("float32", "exact"),
+        "float32: times less than about 64 s apart keep the order of the file, as in RecBole; exact: the true order",
+    ),
+    _data("discretization", None, kinds.only(None, "columns are not discretized"), "discretization of columns"),
+    _data("benchmark_filename", None, kinds.only(None, "data that is split already is not read"), "split data files"),
+)
+
+_IGNORED_NAMES = """
+    gpu_id use_gpu worker state reproducibility checkpoint_dir show_progress config_file save_dataset dataset_save_path
+    save_dataloaders dataloaders_save_path log_wandb wandb_project require_pow enable_scaler valid_metric_bigger
+    seq_separator seq_len LABEL_FIELD threshold NEG_PREFIX numerical_features load_col unload_col unused_col
+    additional_feat_suffix filter_inter_by_user_or_item alias_of_user_id alias_of_item_id alias_of_entity_id
+    alias_of_relation_id preload_weight ITEM_LIST_LENGTH_FIELD LIST_SUFFIX POSITION_FIELD HEAD_ENTITY_ID_FIELD
+    TAIL_ENTITY_ID_FIELD RELATION_ID_FIELD ENTITY_ID_FIELD kg_reverse_r entity_kg_num_interval
+    relation_kg_num_interval encoding nproc ip port world_size offset
+"""
+IGNORED_OPTIONS = tuple(
+    Option(name, None, kinds.ANYTHING, "RecBole's, without effect here", has_effect=False)
+    for name in _IGNORED_NAMES.split()
+)
+
+
+def find_conflicts(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong between options that are each right; only those are compared that `values` holds."""
+    problems = []
+    if values.get("normalize_all") and values.get("normalize_field"):
+        problems.append(
+            f"settings: 'normalize_all' and 'normalize_field' are both set, got {values['normalize_field']!r}; "
+            "expected one of them. Remove one"
+        )
+    if {"valid_metric", "metrics", "topk"} <= values.keys():
+        scored = [f"{metric}@{k}" for metric in values["metrics"] for k in values["topk"]]
+        if values["valid_metric"] not in scored:
+            problems.append(
+                f"settings: 'valid_metric' is not computed, got {values['valid_metric']!r}; expected one of "
+                f"{', '.join(scored)}. Change it, or 'metrics' and 'topk'"
+            )
+    if {"hidden_size", "n_heads"} <= values.keys() and values["hidden_size"] % values["n_heads"]:
+        problems.append(
+            f"settings: 'hidden_size' cannot be shared by the heads, got {values['hidden_size']} for "
+            f"{values['n_heads']} heads; expected a multiple of 'n_heads'. Change one of them"
+        )
+    if {"mask_ratio", "MAX_ITEM_LIST_LENGTH"} <= values.keys():
+        ratio, max_len = values["mask_ratio"], values["MAX_ITEM_LIST_LENGTH"]
+        if int(ratio * max_len) < 1:
+            problems.append(
+                f"settings: 'mask_ratio' masks nothing, got {ratio} of {max_len} items; expected "
+                "mask_ratio * MAX_ITEM_LIST_LENGTH >= 1. Raise one of them"
+            )
+    return problems

@@ -1,0 +1,136 @@
+"""Generated interactions that need no file: users follow a few interests, items have popularity and successors.
+
+The items of an interest form a ring. A user turns from interest to interest, and within one mostly goes on to one of
+the next items on its ring, else to an item by popularity: the last item of *each* interest tells what may come next,
+so a sequential model beats popularity, and one that keeps interests apart beats one that sees only the last item.
+
+Only the raw output of a bit generator and exactly rounded arithmetic are used (no exp, log or pow, whose last bits
+differ between machines): the data is the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hypersweep.errors import DataError
+from hypersweep.recommend.interactions import Codes, Interactions, Numbers
+
+VERSION = 1  # of what is generated: raise it with any change, so that no older data is taken from the cache
+_SEED = 2020
+_MAX_SLOTS = 6  # interests of a user: 3 … 6
+_KEEPS_INTEREST, _FOLLOWS_RING = 0.3, 0.8
+_FIRST_TIME, _STEP_S = 1_500_000_000, 512  # float32 tells such times apart
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """`num_rings` rings of `ring_size` items; a user has `min_length` interactions or more, `mean_length` on average
+    before the cut at `max_length`."""
+
+    num_users: int
+    num_rings: int
+    ring_size: int
+    min_length: int
+    mean_length: int
+    max_length: int
+
+
+SAMPLES: Mapping[str, SampleSize] = {
+    "sample": SampleSize(800, num_rings=15, ring_size=20, min_length=10, mean_length=24, max_length=80),
+    "sample:ml-1m": SampleSize(6_034, num_rings=44, ring_size=71, min_length=12, mean_length=152, max_length=1_200),
+    "sample:amazon-books": SampleSize(
+        40_550, num_rings=210, ring_size=148, min_length=10, mean_length=30, max_length=1_200
+    ),
+}
+
+
+class _Draws:
+    """Uniform numbers in [0, 1)."""
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.PCG64(seed)
+
+    def uniform(self, *shape: int) -> Numbers:
+        raw = self._bits.random_raw(int(np.prod(shape)))
+        numbers: Numbers = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return numbers.reshape(shape)
+
+    def below(self, limit: int, *shape: int) -> Codes:
+        return (self.uniform(*shape) * limit).astype(np.int64)
+
+
+def generate(name: str, settings: Mapping[str, Any]) -> Interactions:
+    """The rows of a sample, with ratings 3 … 5 and times; raises `DataError` for an interval on another column."""
+    user_N, item_N, step_N, rating_N = _walk(SAMPLES[name])
+    numbers = {
+        settings["RATING_FIELD"]: rating_N,
+        settings["TIME_FIELD"] or "timestamp": (_FIRST_TIME + _STEP_S * step_N).astype(np.float64),
+    }
+    unknown = [field for field in settings["val_interval"] or {} if field not in numbers]
+    if unknown:
+        raise DataError(
+            f"{name}: there is no column {unknown[0]!r}; expected {' or '.join(numbers)}. Change val_interval"
+        )
+    size = SAMPLES[name]
+    user_tokens = [str(user + 1) for user in range(size.num_users)]
+    item_tokens = [str(item + 1) for item in range(size.num_rings * size.ring_size)]
+    return Interactions(user_N, item_N, user_tokens, item_tokens, numbers)
+
+
+def _walk(size: SampleSize) -> tuple[Codes, Codes, Codes, Numbers]:
+    """Users, items, steps and ratings, step by step for all users that are still going on (A of them; the longest
+    come first, so these are the first A)."""
+    draws = _Draws(_SEED)
+    length_U = np.sort(_draw_lengths(draws, size))[::-1]
+    popularity = _Popularity(draws, size)
+    num_slots_U = 3 + draws.below(_MAX_SLOTS - 2, size.num_users)
+    ring_US = draws.below(size.num_rings, size.num_users, _MAX_SLOTS)
+    place_US = draws.below(size.ring_size, size.num_users, _MAX_SLOTS)
+    slot_U = np.zeros(size.num_users, dtype=np.int64)
+    users, items, steps, ratings = [], [], [], []
+    for step in range(int(length_U[0])):
+        user_A = np.arange(np.searchsorted(-length_U, -step, side="left"))
+        slot_A = np.where(
+            draws.uniform(len(user_A)) < _KEEPS_INTEREST,
+            slot_U[user_A],
+            (draws.uniform(len(user_A)) * num_slots_U[user_A]).astype(np.int64),
+        )
+        ring_A = ring_US[user_A, slot_A]
+        follows_A = draws.uniform(len(user_A)) < _FOLLOWS_RING
+        jump_A = draws.uniform(len(user_A))
+        next_A = (place_US[user_A, slot_A] + 1 + (3 * jump_A * jump_A).astype(np.int64)) % size.ring_size
+        place_A = np.where(follows_A, next_A, popularity.places(ring_A, draws.uniform(len(user_A))))
+        slot_U[user_A], place_US[user_A, slot_A] = slot_A, place_A
+        users.append(user_A)
+        items.append(ring_A * size.ring_size + place_A)
+        steps.append(np.full(len(user_A), step))
+        ratings.append(3.0 + draws.below(3, len(user_A)))
+    return np.concatenate(users), np.concatenate(items), np.concatenate(steps), np.concatenate(ratings)
+
+
+def _draw_lengths(draws: _Draws, size: SampleSize) -> Codes:
+    """Many short histories and a few long ones: a Pareto tail of index 2."""
+    tail_U = 1.0 / np.sqrt(1.0 - draws.uniform(size.num_users)) - 1.0
+    length_U = size.min_length + ((size.mean_length - size.min_length) * tail_U).astype(np.int64)
+    return np.minimum(length_U, size.max_length)
+
+
+class _Popularity:
+    """On each ring the items' weights fall like 1 / (rank + 1), the ranks shuffled along the ring."""
+
+    def __init__(self, draws: _Draws, size: SampleSize) -> None:
+        rank_RP = np.argsort(draws.uniform(size.num_rings, size.ring_size), axis=1, kind="stable")
+        summed_RP = np.cumsum(1.0 / (rank_RP + 1.0), axis=1)
+        share_RP = summed_RP / summed_RP[:, -1:]
+        self._ring_size = size.ring_size
+        self._share = (share_RP + np.arange(size.num_rings)[:, None]).ravel()  # ring r covers (r, r + 1]
+
+    def places(self, ring_A: Codes, uniform_A: Numbers) -> Codes:
+        """A place on each of the rings, by popularity."""
+        found_A = np.searchsorted(self._share, ring_A + uniform_A, side="right")
+        place_A: Codes = np.minimum(found_A - ring_A * self._ring_size, self._ring_size - 1)
+        return place_A

@@ -13,6 +13,7 @@ from hypersweep.search.grid import Order
 from hypersweep.selection import Objective
 from hypersweep.space import Choice, Parameter, Space, Value
 from hypersweep.spacefile import format_space, parse_space
+from hypersweep.trial import is_storable
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class Definition:
 
     def __post_init__(self) -> None:
         for parameter in self.space.parameters:
-            if parameter.name == "seed" and not _are_integers(parameter):
-                raise SpaceError("'seed': has values that are no whole numbers; expected integers. Mend the list")
+            if parameter.name == "seed" and not _are_seeds(parameter):
+                raise SpaceError(
+                    "'seed': has values that are no seeds; expected whole numbers of 64 bits. Mend the list"
+                )
 
     @property
     def objective(self) -> Objective:
@@ -153,7 +156,7 @@ def _tell_parameter_change(old: Parameter, new: Parameter) -> str:
     return "; ".join(parts) or "the order of its values"
 
 
-def _are_integers(parameter: Parameter) -> bool:
+def _are_seeds(parameter: Parameter) -> bool:
     if isinstance(parameter, Choice):
-        return all(type(value) is int for value in parameter.values)
+        return all(type(value) is int and is_storable(value) for value in parameter.values)
     return parameter.kind in ("randint", "uniformint")

@@ -11,8 +11,13 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def raise_interrupt() -> None:
+    """For where nothing needs to be brought to its end first."""
+    raise KeyboardInterrupt
+
+
 class InterruptGuard:
-    """Within it, the first SIGINT, SIGTERM or SIGHUP is remembered (and `on_signal` called); a second one raises
+    """Within it, SIGINT, SIGTERM and SIGHUP call `on_signal`; the first is remembered, a second one raises
     `KeyboardInterrupt` at once. Outside the main thread, where Python delivers no signals, it does nothing."""
 
     def __init__(self, on_signal: Callable[[], None]) -> None:
@@ -33,7 +38,7 @@ class InterruptGuard:
             signal.signal(signum, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self.is_requested:
-            raise KeyboardInterrupt
-        self.is_requested = True
+        is_second, self.is_requested = self.is_requested, True
         self.on_signal()
+        if is_second:
+            raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from hypersweep.definition import Definition, describe_differences, describe_set
 from hypersweep.errors import HypersweepError, ResultLogError, SpaceError, StoreError
 from hypersweep.events import Event, Noted, OnEvent
 from hypersweep.loop import Loop
-from hypersweep.place import ControllerLock, Place, find_place, move_aside
+from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network, tell_holder
 from hypersweep.pool import Description, Pool, Work, open_pool
 from hypersweep.provenance import describe_changes, take_record
 from hypersweep.request import Request, Resolved, read_settings, read_space, resolve
@@ -89,6 +89,7 @@ def sweep(
     resolved = resolve(request)
     if resolved.place.exists and if_exists == "refuse":
         raise _refuse_existing(resolved.place)
+    refuse_network(resolved.place.folder)
     if resolved.place.exists and if_exists == "resume":
         return _go_on(request, resolved, on_event)
     return _begin(request, resolved, on_event, may_move=if_exists == "restart")
@@ -108,6 +109,7 @@ def resume(
     Raises like `sweep`, and `StoreError` if the space in its file is another one now.
     """
     place = find_place(Path(path))
+    refuse_network(place.folder)
     with ControllerLock(place.lock), Study(place) as study:
         definition = Definition.from_meta(study.meta, str(place.store))
         _check_sources(definition, on_event)
@@ -183,7 +185,8 @@ def _run_existing(
 ) -> Study:
     """The rest of a sweep whose lock is held."""
     _judge_again(place, study, definition)
-    if study.counts()["waiting"] == 0:
+    counts = study.counts()
+    if counts["waiting"] == counts["running"] == 0:  # running: left so by a controller that was killed
         ResultFile(study).renew()
         on_event(Noted("the sweep is finished: nothing is left to run"))
         return Study(place)
@@ -218,6 +221,8 @@ def _run(place: Place, study: Study, definition: Definition, pool: Pool, on_even
         )
         try:
             was_interrupted = loop.run()
+        except KeyboardInterrupt:  # a second signal
+            was_interrupted = True
         finally:
             store.end_session(session, time.time())
     finally:
@@ -332,8 +337,8 @@ def _refuse_existing(place: Place) -> StoreError:
         counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
         if study.is_running:
             return StoreError(
-                f"{place.folder}: a controller runs this sweep now ({counts}); expected no sweep here. "
-                f"See it: hypersweep status {place.folder}"
+                f"{place.folder}: another controller runs it{tell_holder(place.lock)}, got {counts}; expected no sweep "
+                f"here. See it: hypersweep status {place.folder}"
             )
     return StoreError(
         f"{place.folder}: a sweep is here already ({counts}); expected none. Go on with it: --resume, or "
@@ -347,4 +352,5 @@ def _refuse_changed(place: Place, differences: Sequence[str]) -> StoreError:
 
 def _tell_differences(what: str, differences: Sequence[str]) -> str:
     lines = "".join(f"\n  {difference}" for difference in differences)
-    return f"{what}:{lines}\nAsk for the recorded sweep, start anew with --restart, or choose another place: --out DIR"
+    advice = "Undo the change, start anew with run --restart, or choose another place with run --out DIR"
+    return f"{what}:{lines}\n{advice}"

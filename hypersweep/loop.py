@@ -6,13 +6,13 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from hypersweep.errors import SelectionError
+from hypersweep.errors import ResultLogError, SelectionError
 from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialReported, TrialStarted
 from hypersweep.interrupt import InterruptGuard
 from hypersweep.pool import Ended, Pool, PoolEvent, Reported
 from hypersweep.resultfile import ResultFile
 from hypersweep.search import Searcher
-from hypersweep.selection import Objective, is_better
+from hypersweep.selection import Objective, find_score_name, is_better
 from hypersweep.store import Store
 from hypersweep.study import Study
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Trial, seed_of
@@ -56,6 +56,7 @@ class Loop:
         self.best: Result | None = None
         self.num_judged = 0
         self.selection_error: SelectionError | None = None
+        self.log_problem = ""
 
     def run(self) -> bool:
         self._take_stock()
@@ -67,7 +68,7 @@ class Loop:
                     for event in self.pool.wait(POLL_S):
                         self._handle(event, may_start=not interrupt.is_requested and self.selection_error is None)
                     self._commit_reports_if_due()
-                    self.result_file.renew_if_due()
+                    self._renew_log_if_due()
                 for event in self.pool.stop(STOP_GRACE_S) if self.running else []:
                     self._handle(event, may_start=False)
             finally:
@@ -97,7 +98,8 @@ class Loop:
 
     def _find_new_numbers(self) -> Iterator[int]:
         number = 0
-        for start, end in self.study.recorded_ranges():
+        # All at once: a query that is read bit by bit holds back what the study sees meanwhile.
+        for start, end in list(self.study.recorded_ranges()):
             yield from range(number, start)
             number = end
         while self.searcher.size is None or number < self.searcher.size:
@@ -171,6 +173,15 @@ class Loop:
         self.num_judged += 1
         return outcome, judged
 
+    def _renew_log_if_due(self) -> None:
+        """A log that cannot be written now stops no trial: the store has everything, and the end renews it again."""
+        try:
+            self.result_file.renew_if_due()
+        except ResultLogError as error:
+            if str(error) != self.log_problem:
+                self.log_problem = str(error)
+                self.on_event(Noted(self.log_problem, is_warning=True))
+
     def _commit_reports_if_due(self) -> None:
         if self.reports and time.monotonic() >= self.reports_due_at:
             self._commit_reports()
@@ -185,5 +196,4 @@ class Loop:
 
 def tell_direction(judged: Result) -> str:
     """`ndcg@10, bigger is better`, for a score that nobody has named."""
-    names = [name for name, value in judged.valid.items() if value == judged.score]
-    return f"{names[0] if names else 'the runner’s own'}, {'bigger' if judged.bigger else 'smaller'} is better"
+    return f"{find_score_name(judged) or 'the runner’s own'}, {'bigger' if judged.bigger else 'smaller'} is better"

@@ -5,14 +5,23 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hypersweep.errors import StoreError
 
 SUFFIX = ".sweep"
+
+# Where SQLite's and the controllers' locks, and the memory that SQLite shares, cannot be relied upon.
+NETWORK_FILE_SYSTEMS = {
+    *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "afpfs", "webdav", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse"),
+    *("lustre", "gpfs", "beegfs", "ceph", "fuse.ceph", "glusterfs", "fuse.glusterfs", "orangefs", "panfs"),
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,39 @@ def find_place(path: Path) -> Place:
     return found[0]
 
 
+def refuse_network(folder: Path, mounts: str | None = None) -> None:
+    """Raises `StoreError` if the folder, which need not be there yet, lies on a network file system. `mounts` is what
+    the system tells of its file systems, in the form of /proc/mounts or of macOS's `mount`."""
+    path = folder.resolve()
+    kind_of = dict(_read_mounts(_list_mounts() if mounts is None else mounts))
+    kind = next((kind_of[str(parent)] for parent in (path, *path.parents) if str(parent) in kind_of), "")
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise StoreError(
+            f"{folder}: lies on a network file system, got {kind}; expected a local disk, where locks can be relied "
+            "upon. Move the sweep to one, or choose one: --out DIR"
+        )
+
+
+def _list_mounts() -> str:
+    try:
+        if sys.platform == "darwin":
+            return subprocess.run(["/sbin/mount"], capture_output=True, text=True, check=True).stdout
+        return Path("/proc/mounts").read_text()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+
+
+def _read_mounts(text: str) -> Iterator[tuple[str, str]]:
+    """(where, kind) of each file system; of two at one place the later counts."""
+    for line in text.splitlines():
+        on_macos = re.fullmatch(r".* on (/.*) \((\w+)[,)].*", line)
+        fields = line.split(" ")
+        if on_macos:
+            yield on_macos[1], on_macos[2]
+        elif len(fields) > 2:
+            yield re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[1]), fields[2]
+
+
 class ControllerLock:
     """One controller at a time: an flock that dies with its holder and is not inherited by children.
 
@@ -97,7 +139,7 @@ class ControllerLock:
         except OSError as error:
             os.close(self.descriptor)
             raise StoreError(
-                f"{path.parent}: another controller runs this sweep{_tell_holder(path)}; expected one at a time. "
+                f"{path.parent}: another controller runs this sweep{tell_holder(path)}; expected one at a time. "
                 f"Wait for it or stop it; meanwhile: hypersweep status {path.parent}"
             ) from error
         holder = json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
@@ -129,7 +171,8 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _tell_holder(path: Path) -> str:
+def tell_holder(path: Path) -> str:
+    """` (process 7 on host)`: who holds the lock, or held it last; nothing if that cannot be read."""
     try:
         holder = json.loads(path.read_text())
         return f" (process {holder['process']} on {holder['host']})"

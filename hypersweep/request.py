@@ -16,6 +16,7 @@ from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
 from hypersweep.space import Space
 from hypersweep.spacefile import find_places, load_space
+from hypersweep.trial import is_storable
 
 DEFAULT_RUNNER = "recommend"
 DEFAULT_SEED = 2020
@@ -125,8 +126,8 @@ def _choose_seed(asked: int | None, loaded: LoadedSettings) -> int:
     where = loaded.where.pop("seed", "--seed")
     found = loaded.values.pop("seed", DEFAULT_SEED)
     seed = found if asked is None else asked
-    if type(seed) is not int:
-        raise SettingsError(f"{where}: 'seed' is no whole number, got {seed!r}; expected an integer. Mend it")
+    if type(seed) is not int or not is_storable(seed):
+        raise SettingsError(f"{where}: 'seed' is no seed, got {seed!r}; expected a whole number of 64 bits. Mend it")
     return seed
 
 
@@ -148,8 +149,7 @@ def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., A
     if isinstance(request.runner, str):
         return RunnerReference.parse(request.runner, directory), None
     if request.pool == "inline":
-        name = (
-            f"{getattr(request.runner, '__module__', None)}:{getattr(request.runner, '__qualname__', request.runner)}"
-        )
+        named = request.runner if hasattr(request.runner, "__qualname__") else type(request.runner)
+        name = f"{named.__module__}:{named.__qualname__}"
         return RunnerReference(name, is_command=False, directory=str(directory)), request.runner
     return RunnerReference.of_function(request.runner, directory), None

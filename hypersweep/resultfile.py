@@ -47,6 +47,7 @@ class ResultFile:
                 f"{self.path}: {error.strerror}; expected to write the log. Every result is kept in "
                 f"{self.study.place.store}; mend the folder, then: hypersweep resume {self.study.place.folder}"
             ) from error
-        now = time.monotonic()
+        finally:
+            now = time.monotonic()
+            self.due_at = now + max(MIN_INTERVAL_S, COST_FACTOR * (now - started))
         self.is_stale = False
-        self.due_at = now + max(MIN_INTERVAL_S, COST_FACTOR * (now - started))

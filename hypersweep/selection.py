@@ -85,6 +85,12 @@ def has_bigger_better(metric: str) -> bool:
     return metric.partition("@")[0].lower() not in SMALLER_IS_BETTER
 
 
+def find_score_name(judged: Result) -> str | None:
+    """The metric that is the score: the only one, else the first of that value; None if it is none of them."""
+    names = [name for name, value in judged.valid.items() if value == judged.score or len(judged.valid) == 1]
+    return names[0] if names else None
+
+
 def find_metric(metrics: Iterable[str], name: str) -> str | None:
     """The metric of that name: exactly, else the first that differs in case only, else None."""
     names = list(metrics)

@@ -81,8 +81,10 @@ class Store:
         return cls(path)
 
     def close(self) -> None:
-        with translate_errors(self.path):
-            self.connection.close()
+        """All that was committed is in the one file then, unless somebody reads just now."""
+        with contextlib.closing(self.connection), translate_errors(self.path):
+            self.connection.execute("PRAGMA busy_timeout = 1000")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -91,10 +93,11 @@ class Store:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self.connection.execute("COMMIT")
             except BaseException:
-                self.connection.execute("ROLLBACK")
+                if self.connection.in_transaction:  # SQLite may have ended it by itself: a full disk
+                    self.connection.execute("ROLLBACK")
                 raise
-            self.connection.execute("COMMIT")
 
     def start(self, trial: Trial, now: float) -> None:
         """Record that a trial is about to be handed out; what an earlier try reported is forgotten."""
@@ -103,6 +106,7 @@ class Store:
             " VALUES (?, ?, ?, ?, ?, 'running', ?)",
             (trial.number, json.dumps(trial.params), trial.seed, trial.repeat, trial.attempt, now),
         )
+        self.connection.execute("DELETE FROM reports WHERE number = ?", (trial.number,))
 
     def end(self, number: int, outcome: Outcome, score: float | None, now: float) -> None:
         """Record how a trial ended; `score` is the one that counts, None for NaN, none chosen yet, or no result."""
@@ -110,7 +114,7 @@ class Store:
         self.connection.execute(
             "UPDATE trials SET state = ?, ended_at = ?, result = ?, score = ?, error = ?, step = coalesce(?, step)"
             " WHERE number = ?",
-            (state, now, result, score, error, step, number),
+            (state, now, result, _as_real(score), error, step, number),
         )
 
     def adopt(self, rows: Iterable[tuple[Trial, Result, float | None]], now: float) -> None:
@@ -119,7 +123,7 @@ class Store:
             "INSERT INTO trials (number, params, seed, repeat, attempt, state, ended_at, result, score)"
             " VALUES (?, ?, ?, ?, ?, 'finished', ?, ?, ?)",
             (
-                (t.number, json.dumps(t.params), t.seed, t.repeat, t.attempt, now, result.to_json(), score)
+                (t.number, json.dumps(t.params), t.seed, t.repeat, t.attempt, now, result.to_json(), _as_real(score))
                 for t, result, score in rows
             ),
         )
@@ -135,7 +139,7 @@ class Store:
     def rescore(self, rows: Iterable[tuple[int, float | None]]) -> None:
         """Give finished trials the score of another metric: (number, score)."""
         self.connection.executemany(
-            "UPDATE trials SET score = ? WHERE number = ?", ((score, number) for number, score in rows)
+            "UPDATE trials SET score = ? WHERE number = ?", ((_as_real(score), number) for number, score in rows)
         )
 
     def set_meta(self, key: str, value: Any) -> None:
@@ -165,18 +169,18 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
     """Open a store; raises `StoreError` if it is none or of another format."""
     if not path.exists():
         raise StoreError(f"{path}: no such file; expected a store of hypersweep. Start a sweep: hypersweep run")
-    with translate_errors(path):
-        connection = _open(path, is_reader)
+    with contextlib.ExitStack() as opened, translate_errors(path):
+        connection = opened.enter_context(contextlib.closing(_open(path, is_reader)))
         connection.execute("PRAGMA synchronous = NORMAL")
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application != APPLICATION_ID or version != FORMAT:
-        connection.close()
-        what = f"format {version}" if application == APPLICATION_ID else "no store of hypersweep"
-        raise StoreError(
-            f"{path}: cannot be used, got {what}; expected format {FORMAT}. "
-            "Use the hypersweep that wrote it, or start anew with --restart"
-        )
+        if application != APPLICATION_ID or version != FORMAT:
+            what = f"format {version}" if application == APPLICATION_ID else "no store of hypersweep"
+            raise StoreError(
+                f"{path}: cannot be used, got {what}; expected format {FORMAT}. "
+                "Use the hypersweep that wrote it, or start anew with --restart"
+            )
+        opened.pop_all()  # it stays open
     return connection
 
 
@@ -187,13 +191,19 @@ def _open(path: Path, is_reader: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=30)
     try:
         connection.execute("SELECT 1 FROM meta")
-    except sqlite3.OperationalError:
+    except sqlite3.Error as error:
         connection.close()
-        if path.with_name(path.name + "-wal").exists():
+        journal = path.with_name(path.name + "-wal")
+        if not isinstance(error, sqlite3.OperationalError) or (journal.exists() and journal.stat().st_size):
             raise
         # A folder that cannot be written has no room for SQLite's shared memory; nobody writes there either.
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True)
     return connection
+
+
+def _as_real(score: float | None) -> float | None:
+    """SQLite's integers end at 64 bits, those of runners do not."""
+    return None if score is None else float(score)
 
 
 def _columns(outcome: Outcome) -> tuple[str, str | None, str | None, int | None]:

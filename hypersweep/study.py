@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -64,8 +63,9 @@ class Study:
         self.close()
 
     def _rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        with translate_errors(self.place.store), closing(self.connection.execute(sql, values)) as cursor:
-            yield from cursor
+        with translate_errors(self.place.store):
+            for row in self.connection.execute(sql, values):  # noqa: UP028  it would close the cursor of a closed study
+                yield row
 
     @cached_property
     def meta(self) -> Mapping[str, Any]:
@@ -103,11 +103,16 @@ class Study:
         return {"waiting": waiting, "running": running, **ended}
 
     def trials(self, state: str | None = None) -> Iterator[RecordedTrial]:
-        """The recorded trials in the order of their numbers, all or those of one state."""
-        where, values = ("WHERE state = ?", (state,)) if state else ("", ())
+        """The recorded trials in the order of their numbers, all or those of one state; a trial that no controller
+        runs any more is interrupted."""
+        column = self._state_column()
+        where, values = (f"WHERE {column} = ?", (state,)) if state else ("", ())
         objective = self.objective
-        for row in self._rows(f"SELECT {_COLUMNS} FROM trials {where} ORDER BY number", *values):
+        for row in self._rows(f"SELECT {column}, {_COLUMNS} FROM trials {where} ORDER BY number", *values):
             yield _read_trial(row, objective)
+
+    def _state_column(self) -> str:
+        return "state" if self.is_running else "replace(state, 'running', 'interrupted')"
 
     def results(self, *, only_unscored: bool) -> Iterator[tuple[int, Result]]:
         """(number, result as the runner gave it) of the finished trials, all or those that have no score."""
@@ -134,7 +139,7 @@ class Study:
 
     def trial(self, number: int) -> RecordedTrial | None:
         """The trial of that number; None if it has not been started."""
-        rows = self._rows(f"SELECT {_COLUMNS} FROM trials WHERE number = ?", number)
+        rows = self._rows(f"SELECT {self._state_column()}, {_COLUMNS} FROM trials WHERE number = ?", number)
         return next((_read_trial(row, self.objective) for row in rows), None)
 
     def best(self) -> RecordedTrial | None:
@@ -143,8 +148,8 @@ class Study:
             row
             for order in ("min", "max")
             for row in self._rows(
-                f"SELECT {_COLUMNS} FROM trials WHERE number = (SELECT min(number) FROM trials WHERE state = 'finished'"
-                f" AND score = (SELECT {order}(score) FROM trials WHERE state = 'finished'))"
+                f"{_FINISHED} AND number = (SELECT min(number) FROM trials WHERE state = 'finished' AND score ="
+                f" (SELECT {order}(score) FROM trials WHERE state = 'finished'))"
             )
         ]
         if not sides:
@@ -157,12 +162,12 @@ class Study:
         """The `count` best finished trials, best first; those without a score that is a number come last."""
         best = self.best()
         order = "score DESC" if best and best.result and best.result.bigger else "score ASC"
-        sql = f"SELECT {_COLUMNS} FROM trials WHERE state = 'finished' ORDER BY score IS NULL, {order}, number LIMIT ?"
+        sql = f"{_FINISHED} ORDER BY score IS NULL, {order}, number LIMIT ?"
         return [_read_trial(row, self.objective) for row in self._rows(sql, count)]
 
     def unscored(self, count: int) -> list[Trial]:
         """The first `count` finished trials whose score is NaN."""
-        sql = f"SELECT {_COLUMNS} FROM trials WHERE state = 'finished' AND score IS NULL ORDER BY number LIMIT ?"
+        sql = f"{_FINISHED} AND score IS NULL ORDER BY number LIMIT ?"
         return [_read_trial(row, self.objective).trial for row in self._rows(sql, count)]
 
     def elapsed_s(self) -> float:
@@ -193,11 +198,12 @@ class Study:
         )
 
 
-_COLUMNS = "number, params, seed, repeat, attempt, state, result, error, step, started_at, ended_at"
+_COLUMNS = "number, params, seed, repeat, attempt, result, error, step, started_at, ended_at"
+_FINISHED = f"SELECT state, {_COLUMNS} FROM trials WHERE state = 'finished'"
 
 
 def _read_trial(row: tuple[Any, ...], objective: Objective) -> RecordedTrial:
-    number, params, seed, repeat, attempt, state, result, error, step, started_at, ended_at = row
+    state, number, params, seed, repeat, attempt, result, error, step, started_at, ended_at = row
     trial = Trial(number, params_from_json(json.loads(params)), seed, repeat, attempt)
     judged = None
     if result is not None:

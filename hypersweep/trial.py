@@ -12,6 +12,11 @@ from hypersweep.space import Value, as_value
 Params = Mapping[str, Value]
 
 
+def is_storable(number: int) -> bool:
+    """Whether the store can hold the number: its integers have 64 bits."""
+    return -(2**63) <= number < 2**63
+
+
 def seed_of(params: Params, sweep_seed: int) -> int:
     """The seed of a trial: the space's own parameter `seed` if it has one, else the sweep's."""
     seed = params.get("seed", sweep_seed)

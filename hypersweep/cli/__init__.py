@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
 import click
 
+from hypersweep import __version__
 from hypersweep.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, HypersweepError
 
 COMMANDS = {
@@ -50,14 +52,14 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="hypersweep", prog_name="hypersweep")
+@click.version_option(__version__, prog_name="hypersweep")
 def cli() -> None:
     """hyper.test in, one trial per combination through any runner, hyper.result and the best out.
 
     \b
-    hypersweep run --space hyper.test                        the built-in recommenders
-    hypersweep run --space hyper.test --runner train.py:main a Python function
-    hypersweep run --space hyper.test --command "python train.py --lr {learning_rate}"
+    hypersweep run --space hyper.test        the built-in recommenders
+    hypersweep run --runner train.py:train   a Python function
+    hypersweep run --command "python train.py --lr {learning_rate}"
     """
 
 
@@ -65,8 +67,10 @@ def main() -> None:
     """The console script. Only here are hypersweep's errors caught: one red message, no traceback."""
     if sys.platform == "win32":
         fail("hypersweep runs on Linux and macOS; expected one of them. On Windows use it within WSL", EXIT_BAD_INPUT)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks is escaped, as on stderr
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(prog_name="hypersweep", standalone_mode=False))
     except HypersweepError as error:
         fail(str(error), error.exit_code)
     except click.ClickException as error:

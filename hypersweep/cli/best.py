@@ -58,6 +58,8 @@ def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Re
             finished = (recorded for recorded in study.trials("finished") if recorded.result is not None)
             found = best_of((recorded.trial, objective.judge(recorded.result)) for recorded in finished)
         if found is None:
+            for _, result in study.results(only_unscored=True):
+                study.objective.judge(result)  # raises where nobody has said which of its metrics is the score
             counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
             raise SelectionError(
                 f"{study.place.folder}: no trial has finished with a numeric score, got {counts}; expected one. "
@@ -73,6 +75,6 @@ def _open_study(path: str) -> Any:
         return Study(path)
     except StoreError as error:
         logs = sorted(Path(path).glob("*.result")) if Path(path).is_dir() else []
-        if logs:
+        if len(logs) == 1:
             raise StoreError(f"{error}; a bare log is there: hypersweep best {logs[0]}") from error
         raise

@@ -6,10 +6,12 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -22,11 +24,14 @@ from hypersweep.events import Event, Noted, OnEvent, SweepStarted, TrialEnded
 SUMMARY_INTERVAL_S = 10.0
 MAX_RUNNING = 8
 BAR_WIDTH = 24
+ECHO_WIDTH = 3  # a line as wide as the terminal would wrap under the ^C that the terminal echoes
+MIN_ERROR_WIDTH = 40
 
 
 @contextlib.contextmanager
 def open_console() -> Iterator[OnEvent]:
-    """A callback that shows what happens on stderr until the context ends."""
+    """A callback that shows what happens on stderr until the context ends. Where nobody reads that any more (a closed
+    pipe, a terminal that has gone) the sweep goes on unseen."""
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with LiveView() as view:
             yield view.show
@@ -51,7 +56,8 @@ class PlainLines:
         else:
             line = None
         if line is not None:
-            print(line, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                print(line, file=sys.stderr, flush=True)
 
 
 class LiveView:
@@ -76,10 +82,15 @@ class LiveView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.live.stop()
+        with contextlib.suppress(OSError):
+            self.live.stop()
 
     def show(self, event: Event) -> None:
         self.progress.update(event)
+        with contextlib.suppress(OSError):
+            self._print(event)
+
+    def _print(self, event: Event) -> None:
         line = tell(event, self.progress) if self.progress.has_few or not isinstance(event, TrialEnded) else None
         if line is not None:
             style = "yellow" if isinstance(event, Noted) and event.is_warning else "red" if ": failed " in line else ""
@@ -101,8 +112,9 @@ class LiveView:
                 _line(f"best: {format_score(result)}, trial {trial.number}, {format_params(trial.params)}", "green")
             )
         if progress.num_failed:
-            lines.append(_line(f"{progress.num_failed} failed, the last: {progress.last_failure}", "red"))
-        return Group(*lines)
+            last = f", the last: {progress.last_failure}" if progress.last_failure else ""
+            lines.append(_line(f"{progress.num_failed} failed{last}", "red"))
+        return Constrain(Group(*lines), max(1, self.console.width - ECHO_WIDTH))
 
 
 def _render_bar(progress: Progress) -> RenderableType:
@@ -127,14 +139,26 @@ def _line(text: str, style: str = "") -> Text:
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
-def print_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout: fitted to a terminal, in full width elsewhere."""
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, may_drop: Callable[[str], bool]) -> list[str]:
+    """A table on stdout. On a terminal that is too narrow, columns that it may drop are left out from the right; gives
+    their names."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=10_000)
+    widths = {
+        name: max(map(cell_len, (name, *column))) for name, column in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    if "error" in widths:
+        widths["error"] = min(widths["error"], MIN_ERROR_WIDTH)
+    left_out: list[str] = []
+    for name in filter(may_drop, reversed(names)):
+        if sum(widths.values()) + 2 * (len(widths) - 1) > console.width:
+            left_out.insert(0, name)
+            del widths[name]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold" if name == "error" else "ellipsis")
+    for name in widths:
+        table.add_column(name, no_wrap=name != "error", overflow="fold" if name == "error" else "ellipsis")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell) for name, cell in zip(names, row, strict=True) if name in widths))
     console.print(table)
+    return left_out

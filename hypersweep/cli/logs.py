@@ -15,7 +15,10 @@ from hypersweep.errors import StoreError
 @click.argument("number", type=int, metavar="N")
 @PATH
 def command(number: int, path: str) -> None:
-    """Print what trial N has written to stdout and stderr."""
+    """Print what trial N has written to stdout and stderr.
+
+    PATH is the .sweep folder, a folder that holds one, or the .test file; the current folder if not given.
+    """
     from hypersweep.study import Study
 
     with Study(path) as study:
@@ -27,7 +30,7 @@ def command(number: int, path: str) -> None:
                 f"{study.place.folder}: trial {number} has not been started; expected one of the trials ({size}). "
                 f"See which have: hypersweep trials {study.place.folder}"
             )
-    if not log.exists():
+    if not log.exists() or not log.stat().st_size:
         click.echo(f"trial {number} ({recorded.state}) has written nothing", err=True)
         return
     with open(log, "rb") as file:

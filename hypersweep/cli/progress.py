@@ -113,7 +113,7 @@ def tell(event: Event, progress: Progress) -> str | None:
         mark = "  (best so far)" if event.is_best else ""
         return f"{head}: {format_score(event.result)} in {duration}, {params}{mark}"
     if isinstance(event.outcome, Failed):
-        return f"{head}: failed after {duration}: {event.outcome.error}, {params}"
+        return f"{head}: failed after {duration}, {params}: {event.outcome.error}"
     assert isinstance(event.outcome, (Finished, Pruned))
     what = "finished" if isinstance(event.outcome, Finished) else f"pruned at step {event.outcome.step}"
     return f"{head}: {what} after {duration}, {params}"

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import click
 
-from hypersweep.cli.wording import format_params, list_failures
+from hypersweep.cli.wording import format_params, list_counts, list_failures
 from hypersweep.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TRIALS_FAILED
 from hypersweep.events import OnEvent
+from hypersweep.interrupt import InterruptGuard, raise_interrupt
 from hypersweep.launch import SweepInterrupted
 from hypersweep.resultlog import format_best, format_meter
 from hypersweep.study import Study
@@ -22,14 +23,13 @@ def run_session(start: Callable[[OnEvent], Study]) -> int:
     from hypersweep.cli.console import open_console
 
     try:
-        with open_console() as on_event:
+        with InterruptGuard(raise_interrupt), open_console() as on_event:  # for the set-up; the loop has its own
             study = start(on_event)
     except SweepInterrupted as interruption:
         with Study(interruption.place) as study:
             counts, folder = study.counts(), study.place.folder
         click.echo(
-            f"interrupted: {counts['finished']} finished trials are saved in {folder}, "
-            f"{counts['waiting']} are left; go on with: hypersweep resume {folder}",
+            f"interrupted: saved in {folder}: {list_counts(counts)}; go on with: hypersweep resume {folder}",
             err=True,
         )
         return EXIT_INTERRUPTED

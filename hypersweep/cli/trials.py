@@ -69,10 +69,11 @@ def _finite(value: float | None) -> float | None:
 def _tabulate(recorded: Iterable[RecordedTrial]) -> tuple[list[str], list[dict[str, Any]]]:
     """The names of all columns, and the rows; a row may lack columns."""
     rows = [as_row(trial) for trial in recorded]
-    leading = list(dict.fromkeys(name for row in rows for name in row if name not in _TRAILING))
+    leading = dict.fromkeys([*_LEADING, *(name for row in rows for name in row if name not in _TRAILING)])
     return [*leading, *_TRAILING], rows
 
 
+_LEADING = ("number", "state")
 _TRAILING = ("attempt", "seed", "duration_s", "error")
 
 
@@ -93,7 +94,10 @@ def _print_table(study: Study, recorded: list[RecordedTrial]) -> None:
     shown = [
         name for name in names if name not in ("attempt", "seed") and any(row.get(name) is not None for row in rows)
     ]
-    print_table(shown, [[_shown(row.get(name)) for name in shown] for row in rows])
+    cells = [[_shown(row.get(name)) for name in shown] for row in rows]
+    left_out = print_table(shown, cells, may_drop=lambda name: name.startswith(("valid ", "test ", "duration_s")))
+    if left_out:
+        click.echo(f"too wide for this terminal are {', '.join(left_out)}; all columns: --csv", err=True)
 
 
 def _shown(value: Any) -> str:

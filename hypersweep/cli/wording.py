@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hypersweep.selection import find_score_name
 from hypersweep.trial import Result
 
 
@@ -15,8 +16,7 @@ def format_params(params: Mapping[str, object]) -> str:
 
 def format_score(result: Result) -> str:
     """`ndcg@10 0.1363` if a metric has the score, else `score 0.1363`."""
-    name = next((name for name, value in result.valid.items() if value == result.score), "score")
-    return f"{name} {result.score}"
+    return f"{find_score_name(result) or 'score'} {result.score}"
 
 
 def format_seconds(seconds: float) -> str:
@@ -26,6 +26,11 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def list_counts(counts: Mapping[str, int | None]) -> str:
+    """`4 waiting, 2 finished`: the states that occur, and `finished` always."""
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "finished")
 
 
 def list_failures(failures: Sequence[tuple[int, str]], folder: Path, most: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import io
 import json
@@ -19,31 +20,29 @@ from typing import Any, NoReturn
 
 from hypersweep.errors import HypersweepError
 from hypersweep.runner import LiveTrial, LoadedRunner, execute
-from hypersweep.runner.execute import one_line
-from hypersweep.trial import Interrupted, Outcome, Trial, outcome_to_json
+from hypersweep.runner.execute import TrialInterrupted, tell_exception
+from hypersweep.trial import Failed, Trial, outcome_to_json
 
 PARENT_CHECK_S = 0.5
 
 
-class TrialInterrupted(BaseException):
-    """Raised in a trial by SIGTERM, so that its `finally` blocks run."""
-
-
 class Messages:
-    """JSON lines to the server process. Reports never wait: what does not fit the pipe is sent later."""
+    """JSON lines to the server process, from any thread. Reports never wait: what does not fit is sent later."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.unsent = b""
+        self.lock = threading.Lock()
 
     def report(self, message: Mapping[str, Any]) -> None:
-        self.unsent += json.dumps(message).encode() + b"\n"
-        with contextlib.suppress(BlockingIOError):
+        with self.lock, contextlib.suppress(BlockingIOError):
+            self.unsent += json.dumps(message).encode() + b"\n"
             self.unsent = self.unsent[self.connection.send(self.unsent, socket.MSG_DONTWAIT) :]
 
     def send(self, message: Mapping[str, Any]) -> None:
-        self.connection.sendall(self.unsent + json.dumps(message).encode() + b"\n")
-        self.unsent = b""
+        with self.lock:
+            self.connection.sendall(self.unsent + json.dumps(message).encode() + b"\n")
+            self.unsent = b""
 
 
 def run_in_child(connection: socket.socket, work: Callable[[Messages], None], parent: int) -> NoReturn:
@@ -57,7 +56,8 @@ def run_in_child(connection: socket.socket, work: Callable[[Messages], None], pa
         work(Messages(connection))
         exit_code = 0
     except TrialInterrupted:
-        pass
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)  # which is how the server sees it; the pool knows whether it was asked for
     except Exception:
         traceback.print_exc()
     finally:
@@ -81,9 +81,11 @@ def run_batch(
                 {"number": number, "report": [step, metrics]}
             ),
         )
-        outcome: Outcome = Interrupted()
-        with _output_to(live.log_path), contextlib.suppress(TrialInterrupted, KeyboardInterrupt):
-            outcome = execute(runner.call, trial.params, live)
+        try:
+            with _output_to(live.log_path):
+                outcome = execute(runner.call, trial.params, live)
+        except OSError as error:
+            outcome = Failed(f"{live.folder}: cannot be made ({error.strerror}); expected room for the trial's log")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is known now shall arrive
         messages.send({"number": trial.number, "outcome": outcome_to_json(outcome)})
         signal.signal(signal.SIGTERM, _raise_interrupted)
@@ -99,7 +101,7 @@ def run_prepare(messages: Messages, runner: LoadedRunner, settings: Mapping[str,
         messages.send({"error": [type(error).__name__, str(error)]})
     except Exception as error:
         traceback.print_exc()
-        text = f"{runner.name}: prepare failed: {one_line(f'{type(error).__name__}: {error}')}; see the traceback above"
+        text = f"{runner.name}: prepare failed: {tell_exception(error)}; see the traceback above"
         messages.send({"error": ["RunnerError", text]})
 
 
@@ -117,13 +119,14 @@ def _output_to(path: Path) -> Iterator[None]:
         for descriptor in (1, 2)
     )
     faulthandler.enable(file=2)
-    yield
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.path.getsize(path) == 0:
-        path.unlink()
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C code has printed
+        with contextlib.suppress(OSError):  # the trial may have removed it
+            if os.path.getsize(path) == 0:
+                path.unlink()
+                path.parent.rmdir()
 
 
 def _raise_interrupted(signum: int, frame: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 from collections import deque
@@ -10,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from hypersweep.pool.local import THREAD_VARIABLES, LocalPool
+from hypersweep.pool.local import LocalPool
 from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
-from hypersweep.runner import LiveTrial, LoadedRunner, execute
-from hypersweep.runner.function import adapt
+from hypersweep.pool.threads import thread_environment
+from hypersweep.runner import LiveTrial, execute
+from hypersweep.runner.execute import TrialInterrupted
 from hypersweep.trial import Interrupted, Trial
 
 
@@ -23,13 +25,11 @@ class InlinePool:
     def __init__(self, work: Work, num_workers: int = 1) -> None:
         self.num_slots = num_workers
         self.work = work
-        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(work.threads)))
-        if work.function is not None:
-            self.runner = LoadedRunner(call=adapt(work.function, work.reference.text), name=work.reference.name)
-        else:
-            self.runner = work.reference.load()
+        os.environ.update(thread_environment(work.threads))
+        self.runner = work.reference.load() if work.function is None else work.reference.wrap(work.function)
         self.prepared: Path | None = None
         self.waiting: deque[Trial] = deque()
+        self.output = _TrialOutput()
         self.is_in_trial = False
 
     def describe(self) -> Description:
@@ -40,7 +40,7 @@ class InlinePool:
     def prepare(self) -> Path | None:
         if self.runner.prepare is None:
             return None
-        helper = LocalPool(self.work, 1)
+        helper = LocalPool(dataclasses.replace(self.work, function=None), 1)
         try:
             helper.describe()
             self.prepared = helper.prepare()
@@ -57,7 +57,7 @@ class InlinePool:
             trial = self.waiting.popleft()
             try:
                 events.extend(self._run(trial))
-            except KeyboardInterrupt:
+            except TrialInterrupted:
                 events.append(Ended(trial.number, Interrupted()))
                 break
         return events
@@ -77,7 +77,7 @@ class InlinePool:
             attempt=trial.attempt,
             send_report=send_report,
         )
-        with _output_to(live.log_path):
+        with self.output.sent_to(live.log_path):
             self.is_in_trial = True
             try:
                 outcome = execute(self.runner.call, trial.params, live)
@@ -87,7 +87,7 @@ class InlinePool:
 
     def interrupt(self) -> None:
         if self.is_in_trial:
-            raise KeyboardInterrupt
+            raise TrialInterrupted
 
     def stop(self, grace_s: float) -> list[PoolEvent]:
         ended: list[PoolEvent] = [Ended(trial.number, Interrupted()) for trial in self.waiting]
@@ -98,37 +98,40 @@ class InlinePool:
         """Nothing to give back."""
 
 
-@contextlib.contextmanager
-def _output_to(path: Path) -> Iterator[None]:
-    """Send what Python prints to `path`, which is made at the first character."""
-    log = _LazyFile(path)
-    try:
-        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-            yield
-    finally:
-        log.close()
+class _TrialOutput(io.TextIOBase):
+    """What Python prints during a trial, in a file that appears with its first character.
 
+    One stream for all trials: what the first one has set up to write there, such as logging, serves the next as well.
+    """
 
-class _LazyFile(io.TextIOBase):
-    """A text file that appears with its first character."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
+        self.path: Path | None = None
         self.file: TextIO | None = None
+
+    @contextlib.contextmanager
+    def sent_to(self, path: Path) -> Iterator[None]:
+        self.path = path
+        try:
+            with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
+                yield
+        finally:
+            file, self.path, self.file = self.file, None, None
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.close()
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        if self.file is None:
+        if self.file is None and self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.file = open(self.path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
-        return self.file.write(text)
+        return len(text) if self.file is None else self.file.write(text)  # None: a thread that outlives its trial
 
     def flush(self) -> None:
         if self.file is not None:
             self.file.flush()
 
     def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
+        """Stays open: it is not the trial's to close."""

@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 from hypersweep import errors
 from hypersweep.errors import PoolError, RunnerError
 from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
+from hypersweep.pool.threads import thread_environment
 from hypersweep.runner import Key
 from hypersweep.trial import Failed, Interrupted, Trial, outcome_from_json
 
-# What decides how many threads numerical libraries start; read by them at their import.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+MAX_RESTARTS = 3  # of the server process, without any trial having ended in between
+CLOSE_GRACE_S = 2.0
 
 
 class LocalPool:
@@ -39,6 +40,7 @@ class LocalPool:
         self.work = work
         self.prepared: Path | None = None
         self.pid_of: dict[int, int | None] = {}  # running trials; None until the server has told
+        self.num_restarts = 0
         self.is_closed = False
         self._start_server()
 
@@ -46,7 +48,6 @@ class LocalPool:
         self.server_socket, theirs = socket.socketpair()
         self.received = b""
         self.unread: list[dict[str, Any]] = []
-        threads = str(self.work.threads)
         with theirs:
             self.server = subprocess.Popen(
                 [sys.executable, "-m", "hypersweep.pool.server", str(theirs.fileno())],
@@ -54,7 +55,7 @@ class LocalPool:
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
                 start_new_session=True,
-                env={**os.environ, **dict.fromkeys(THREAD_VARIABLES, threads)},
+                env={**os.environ, **thread_environment(self.work.threads)},
             )
         self._send(
             {
@@ -114,6 +115,7 @@ class LocalPool:
                 events.append(Reported(number, *message["report"]))
             else:
                 del self.pid_of[number]
+                self.num_restarts = 0
                 events.append(Ended(number, outcome_from_json(message["outcome"])))
         return events
 
@@ -138,14 +140,19 @@ class LocalPool:
             self.is_closed = True
             self.server_socket.close()  # at which the server kills what still runs, and ends
             self._kill_running()
-            self.server.wait()
+            try:
+                self.server.wait(CLOSE_GRACE_S)
+            except subprocess.TimeoutExpired:  # still importing the runner
+                os.killpg(self.server.pid, signal.SIGKILL)
+                self.server.wait()
 
     def _restart_server(self) -> list[PoolEvent]:
         """The server is gone: end what it has left, start another, and have its trials run again."""
         self.server_socket.close()
         self.server.wait()
         self._kill_running()
-        if not self.pid_of:
+        self.num_restarts += 1
+        if not self.pid_of or self.num_restarts > MAX_RESTARTS:
             raise PoolError(self._describe_server_end())
         events: list[PoolEvent] = [Ended(number, Interrupted()) for number in self.pid_of]
         self.pid_of.clear()

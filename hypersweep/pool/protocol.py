@@ -83,8 +83,8 @@ class Pool(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Called from the controller's signal handler: make a `wait` that runs the user's code raise
-        `KeyboardInterrupt` there."""
+        """Called from the controller's signal handler: end the user's code if it runs within `wait`, which then tells
+        that its trial was interrupted."""
         ...
 
     def stop(self, grace_s: float) -> list[PoolEvent]:

@@ -25,21 +25,22 @@ from typing import Any
 from hypersweep.errors import HypersweepError
 from hypersweep.pool.child import Messages, run_batch, run_in_child, run_prepare
 from hypersweep.runner import LoadedRunner, RunnerReference
-from hypersweep.trial import Failed, outcome_to_json
+from hypersweep.runner.execute import name_signal
+from hypersweep.trial import Failed, Interrupted, outcome_to_json
 
 
 @dataclass
 class Child:
     """A forked process: the trials it has yet to tell the outcome of, and what it has sent so far.
 
-    The last outcome is kept back until the process has ended: then nothing of the trial runs any more.
+    Its last message is kept back until the process has ended: then nothing of it runs any more.
     """
 
     pid: int
     connection: socket.socket
     unended: list[int]
     received: bytes = b""
-    last_outcome: Mapping[str, Any] | None = None
+    last_message: Mapping[str, Any] | None = None
 
 
 class Server:
@@ -127,13 +128,20 @@ class Server:
             pass
         *lines, child.received = (child.received + b"".join(chunks)).split(b"\n")
         for line in lines:
-            message = json.loads(line)
-            if "outcome" in message:
-                child.unended.remove(message["number"])
-                if not child.unended:
-                    child.last_outcome = message
-                    continue
+            self._pass_on(json.loads(line), child)
+
+    def _pass_on(self, message: Mapping[str, Any], child: Child) -> None:
+        if "report" in message:
             self.send(message)
+            return
+        if "outcome" in message:
+            if message["number"] not in child.unended:
+                return  # the trial has forked, and returned in both processes
+            child.unended.remove(message["number"])
+        if child.unended:
+            self.send(message)
+        else:
+            child.last_message = message
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -146,23 +154,28 @@ class Server:
 
     def _end(self, child: Child, exit_code: int) -> None:
         """A child is gone: take its last words, and end what it has left behind."""
-        _kill_group(child.pid)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # the number of the process itself may be another's by now
         if child.connection in self.selector.get_map():
             self._relay(child)
         del self.children[child.pid]
         if child.connection in self.selector.get_map():
             self.selector.unregister(child.connection)  # a process that left the group holds it open
         child.connection.close()
-        if child.last_outcome is not None:
-            self.send(child.last_outcome)
-        for number in child.unended:
-            self.send({"number": number, "outcome": outcome_to_json(Failed(_describe_end(exit_code)))})
+        problem = _describe_end(exit_code)
+        if child.last_message is not None:
+            self.send(child.last_message)
+        elif not child.unended:
+            self.send({"error": ["RunnerError", f"{self.runner.name}: prepare failed: {problem}"]})
+        for position, number in enumerate(child.unended):  # only the first had begun
+            outcome = Failed(problem) if position == 0 else Interrupted()
+            self.send({"number": number, "outcome": outcome_to_json(outcome)})
 
 
 def _describe_end(exit_code: int) -> str:
     if exit_code >= 0:
         return f"the process ended with exit code {exit_code} before it returned a result"
-    name = signal.Signals(-exit_code).name
+    name = name_signal(-exit_code)
     hint = " (out of memory?)" if name == "SIGKILL" else ""
     return f"the process was killed by {name}{hint}"
 

@@ -8,13 +8,13 @@ import os
 import re
 import selectors
 import shlex
-import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from hypersweep.errors import RunnerError, TrialPruned
+from hypersweep.errors import RunnerError
 from hypersweep.runner.contract import LiveTrial
+from hypersweep.runner.execute import name_signal
 from hypersweep.trial import Params
 
 POLL_S = 0.1
@@ -55,7 +55,7 @@ class CommandRunner:
             try:
                 with open(report_path, "rb") as reports:
                     tail = _follow(process, log.fileno(), _ReportReader(reports, trial))
-            except TrialPruned:
+            except BaseException:  # pruned, interrupted, or a report that is none
                 _stop(process)
                 raise
             finally:
@@ -148,11 +148,12 @@ class _ReportReader:
 
 def _remove_empty(trial: LiveTrial) -> None:
     """Leave nothing of what was made for a command that did not use it."""
-    with contextlib.suppress(OSError):
-        trial.checkpoint_dir.rmdir()
     report_path = trial.folder / "report.jsonl"
-    if report_path.stat().st_size == 0:
-        report_path.unlink()
+    with contextlib.suppress(OSError):  # the command may have removed it
+        if report_path.stat().st_size == 0:
+            report_path.unlink()
+    with contextlib.suppress(OSError):
+        (trial.folder / "checkpoint").rmdir()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -166,9 +167,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _read_result(exit_code: int, result_path: Path, tail: bytes, log_path: Path) -> Any:
     if exit_code != 0:
-        how = (
-            f"was killed by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with exit code {exit_code}"
-        )
+        how = f"was killed by {name_signal(-exit_code)}" if exit_code < 0 else f"ended with exit code {exit_code}"
         last_line = _last_line(log_path)
         raise RunnerError(f"the command {how}{f': {last_line}' if last_line else ''}")
     if result_path.exists():
@@ -194,7 +193,10 @@ def _read_result(exit_code: int, result_path: Path, tail: bytes, log_path: Path)
 
 
 def _last_line(log_path: Path) -> str:
-    with open(log_path, "rb") as log:
-        log.seek(max(0, os.path.getsize(log_path) - 4096))
-        lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+    try:
+        with open(log_path, "rb") as log:
+            log.seek(max(0, os.path.getsize(log_path) - 4096))
+            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
+    except OSError:
+        return ""
     return next((line for line in reversed(lines) if line), "")

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from hypersweep.errors import RunnerError
 from hypersweep.runner.returned import read_metrics
 from hypersweep.settings import Key
-from hypersweep.trial import Params
+from hypersweep.trial import Params, is_storable
 
 __all__ = ["Key", "LiveTrial", "Runner"]
 
@@ -61,6 +62,8 @@ class LiveTrial:
         mapping of names to numbers.
         """
         numbers = read_metrics("trial.report", metrics)
+        if not is_storable(int(step)):
+            raise RunnerError(f"trial.report: the step is {step}; expected a number of 64 bits. Count from 0 or 1")
         self.last_step = int(step)
         self.send_report(self.last_step, numbers)
 

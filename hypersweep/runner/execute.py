@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import traceback
 
@@ -51,6 +52,14 @@ def tell_exception(error: BaseException) -> str:
     except Exception:
         text = ""
     return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def name_signal(number: int) -> str:
+    """`SIGKILL`; `signal 40` for one that has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def one_line(text: str) -> str:

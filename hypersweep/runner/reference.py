@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -18,11 +19,12 @@ from typing import Any
 from hypersweep.errors import HypersweepError, RunnerError, did_you_mean
 from hypersweep.runner.command import CommandRunner
 from hypersweep.runner.contract import Key, Runner
-from hypersweep.runner.execute import one_line
+from hypersweep.runner.execute import tell_exception
 from hypersweep.runner.function import adapt
 
 # The registered runners: name -> module:attribute.
 REGISTERED: Mapping[str, str] = {"recommend": "hypersweep.recommend:run"}
+MAX_CODE_BYTES = 16 << 20
 EXPECTED = f"expected {', '.join(sorted(REGISTERED))}, module:attribute or path/to/file.py:attribute"
 
 
@@ -79,7 +81,7 @@ class RunnerReference:
             target = self.text.rpartition(":")[0]
             is_file = target.endswith(".py")
             candidates = [Path(self.directory, target) if is_file else _find_module(target, self.directory)]
-        return [path for path in candidates if path.is_file()]
+        return [path for path in candidates if _is_code(path)]
 
     def load(self) -> LoadedRunner:
         """Import the runner. Raises `RunnerError` if it cannot be imported or its signature is no runner's."""
@@ -99,6 +101,10 @@ class RunnerReference:
             function = getattr(function, part)
         if not callable(function):
             raise RunnerError(f"{self.text}: is a {type(function).__name__}; expected a function. Name a function")
+        return self.wrap(function)
+
+    def wrap(self, function: Callable[..., Any]) -> LoadedRunner:
+        """A function that is here already, with what it declares. Raises `RunnerError` if it is no runner."""
         return LoadedRunner(
             call=adapt(function, self.text),
             name=self.name,
@@ -118,9 +124,8 @@ class RunnerReference:
         except (Exception, SystemExit) as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = target if "importlib" in frame.filename else f"{frame.filename}:{frame.lineno}"
-            problem = one_line(f"{type(error).__name__}: {error}")
             raise RunnerError(
-                f"--runner {self.text}: {place}: {problem}; expected a module that can be imported. "
+                f"--runner {self.text}: {place}: {tell_exception(error)}; expected a module that can be imported. "
                 "Mend it, or check the name"
             ) from error
 
@@ -142,8 +147,20 @@ class LoadedRunner:
 
 
 def hash_files(paths: Sequence[Path]) -> dict[str, str]:
-    """SHA-256 of each file, by its path."""
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    """SHA-256 of each file that can be read, by its path."""
+    hashes = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            hashes[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashes
+
+
+def _is_code(path: Path) -> bool:
+    """Whether it is a file that may be a program: not a data set that the command names."""
+    try:
+        return path.is_file() and path.stat().st_size <= MAX_CODE_BYTES
+    except (OSError, ValueError):  # a word too long for a file name, or with a NUL in it
+        return False
 
 
 def _import_file(path: Path) -> ModuleType:

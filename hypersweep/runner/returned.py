@@ -28,7 +28,7 @@ def read_returned(returned: Any) -> Result:
         result = Result(valid={"score": _as_number("score", returned)})
     elif not isinstance(returned, Mapping):
         raise RunnerError(f"the runner returned {_shortened(returned)}; {EXPECTED}. Return its metrics")
-    elif "status" in returned and "loss" in returned:
+    elif "status" in returned and ("loss" in returned or isinstance(returned["status"], str)):
         result = _read_hyperopt(returned)
     elif any(key in returned for key in _FULL):
         result = _read_full(returned)
@@ -47,7 +47,7 @@ def read_returned(returned: Any) -> Result:
 def _read_hyperopt(returned: Mapping[str, Any]) -> Result:
     if returned["status"] != "ok":
         raise RunnerError(f"the runner returned the status {returned['status']!r}; expected 'ok'. See the trial's log")
-    loss = _as_number("loss", returned["loss"])
+    loss = _as_number("loss", returned.get("loss"))
     return Result(valid={"loss": loss}, score=loss, bigger=False)
 
 
@@ -90,7 +90,7 @@ def _as_number(name: str, value: Any) -> float:
     if not _is_number(value) or not isinstance(value, (int, float)):
         raise RunnerError(f"the metric {name!r} is {_shortened(value)}; expected a number. Return a float")
     if isinstance(value, int) and abs(value) > 2**1023:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
     # A subclass such as numpy.float64 prints as itself; the log wants plain numbers.
     return int(value) if isinstance(value, int) else float(value)
 

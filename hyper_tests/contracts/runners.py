@@ -1,0 +1,301 @@
+"""What the trials of the contract tests do. Each names what it needs in the fixed settings."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from hypersweep.errors import DataError, SettingsError, TrialPruned
+from hypersweep.runner import Key, LiveTrial
+from hypersweep.trial import Params
+
+FLOOD_BYTES = 100 << 20
+
+
+def square(params: Params, trial: LiveTrial) -> dict[str, float]:
+    x = params["x"]
+    assert isinstance(x, int)
+    return {"square": x * x, "seed": trial.seed}
+
+
+def describe(params: Params, trial: LiveTrial) -> float:
+    """Writes down what it was handed."""
+    told = {
+        "params": dict(params),
+        "settings": dict(trial.settings),
+        "number": trial.number,
+        "seed": trial.seed,
+        "attempt": trial.attempt,
+        "folder": str(trial.folder),
+        "prepared": str(trial.prepared),
+        "threads": os.environ["OMP_NUM_THREADS"],
+    }
+    Path(str(trial.settings["told"])).write_text(json.dumps(told))
+    return 0.5
+
+
+def raise_error(params: Params, trial: LiveTrial) -> float:
+    raise ValueError("two\nlines")
+
+
+def raise_exit(params: Params, trial: LiveTrial) -> float:
+    sys.exit(4)
+
+
+def raise_interrupt(params: Params, trial: LiveTrial) -> float:
+    raise KeyboardInterrupt("the trial's own")
+
+
+class Outcast(BaseException):
+    """No Exception, as asyncio's CancelledError is none."""
+
+
+def raise_outcast(params: Params, trial: LiveTrial) -> float:
+    raise Outcast("out")
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def raise_unspeakable(params: Params, trial: LiveTrial) -> float:
+    raise Unspeakable
+
+
+def raise_surrogate(params: Params, trial: LiveTrial) -> float:
+    raise FileNotFoundError("/data/\udce9.csv")
+
+
+def prune(params: Params, trial: LiveTrial) -> float:
+    trial.report(3, {"loss": 0.5})
+    raise TrialPruned
+
+
+def return_nothing(params: Params, trial: LiveTrial) -> None:
+    return None
+
+
+def segfault(params: Params, trial: LiveTrial) -> float:
+    print("before the end", end="")
+    ctypes.string_at(0)
+    return 1.0
+
+
+def exit_0(params: Params, trial: LiveTrial) -> float:
+    print("before the end", end="")
+    os._exit(0)
+
+
+def exit_3(params: Params, trial: LiveTrial) -> float:
+    print("before the end", end="")
+    os._exit(3)
+
+
+def kill_itself(params: Params, trial: LiveTrial) -> float:
+    print("before the end", end="")
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 1.0
+
+
+def terminate_itself(params: Params, trial: LiveTrial) -> float:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+    return 1.0
+
+
+def kill_itself_namelessly(params: Params, trial: LiveTrial) -> float:
+    os.kill(os.getpid(), 40)
+    return 1.0
+
+
+def crash_if_asked(params: Params, trial: LiveTrial) -> float:
+    if params["x"] == trial.settings["crashing"]:
+        os._exit(7)
+    return 1.0
+
+
+def print_a_lot(params: Params, trial: LiveTrial) -> float:
+    """Everything that reaches a trial's log from Python."""
+    print("printed")
+    print("to stderr", file=sys.stderr)
+    logger = logging.getLogger(__name__)
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+    logger.warning("logged by trial %d", trial.number)
+    print("no newline", end="")
+    return 1.0
+
+
+def write_below_python(params: Params, trial: LiveTrial) -> float:
+    """What does not go through sys.stdout."""
+    os.write(1, b"by os.write\n")
+    subprocess.run("echo by a subprocess; echo its stderr >&2", shell=True, check=True)
+    ctypes.CDLL(None).printf(b"by printf\n")
+    return 1.0
+
+
+def flood(params: Params, trial: LiveTrial) -> float:
+    line = b"%06d " + b"x" * 1016 + b"\n"
+    for number in range(FLOOD_BYTES // 1024):
+        os.write(1, line % number)
+    print("the last line")
+    return 1.0
+
+
+def close_streams(params: Params, trial: LiveTrial) -> float:
+    sys.stdout.close()
+    sys.stderr.close()
+    return 1.0
+
+
+def remove_folder(params: Params, trial: LiveTrial) -> float:
+    print("written")
+    subprocess.run(["rm", "-rf", str(trial.folder)], check=True)
+    return 1.0
+
+
+def report_steps(params: Params, trial: LiveTrial) -> float:
+    for step in (1, 2, 5):
+        trial.report(step, {"loss": 1 / step})
+    return 1.0
+
+
+def report_from_threads(params: Params, trial: LiveTrial) -> float:
+    """More than fits a pipe, from several threads at once."""
+
+    def report(first: int) -> None:
+        for step in range(first, first + 2000):
+            trial.report(step, {"loss": step / 7})
+
+    threads = [threading.Thread(target=report, args=(2000 * index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 1.0
+
+
+def report_nonsense(params: Params, trial: LiveTrial) -> float:
+    trial.report(1, {"loss": "low"})  # type: ignore[dict-item]
+    return 1.0
+
+
+def report_without_end(params: Params, trial: LiveTrial) -> float:
+    """Trial 0 reports as fast as it can until trial 1 has ended."""
+    done = Path(str(trial.settings["done"]))
+    if trial.number == 1:
+        return 1.0
+    step = 0
+    while not done.exists():
+        step += 1
+        trial.report(step, {"loss": 0.5})
+    return 1.0
+
+
+def leave_child(params: Params, trial: LiveTrial) -> float:
+    child = subprocess.Popen(["sleep", "1000"])
+    Path(str(trial.settings["told"])).write_text(str(child.pid))
+    return 1.0
+
+
+def fork_and_return_twice(params: Params, trial: LiveTrial) -> float:
+    forked = os.fork()
+    if forked:
+        os.waitpid(forked, 0)
+    return 1.0
+
+
+def sleep(params: Params, trial: LiveTrial) -> float:
+    """Says when it begins and when it was asked to end."""
+    told = Path(str(trial.settings["told"]))
+    try:
+        told.with_name(f"begun-{trial.number}").touch()
+        time.sleep(1000)
+    finally:
+        told.with_name(f"ended-{trial.number}").touch()
+    return 1.0
+
+
+def ignore_the_end(params: Params, trial: LiveTrial) -> float:
+    """Does not end when asked to."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Path(str(trial.settings["told"])).with_name(f"begun-{trial.number}").touch()
+    time.sleep(1000)
+    return 1.0
+
+
+def with_prepare(prepare: Callable[[Mapping[str, Any]], Any], name: str) -> None:
+    """A runner that is `describe` with this `prepare`."""
+
+    def run(params: Params, trial: LiveTrial) -> float:
+        return describe(params, trial)
+
+    run.prepare = prepare  # type: ignore[attr-defined]
+    globals()[name] = run
+
+
+def prepare_folder(settings: Mapping[str, Any]) -> Path:
+    """Leaves its process behind in the folder; uses threads, as data libraries do."""
+    folder = Path(str(settings["told"])).parent / "prepared"
+    folder.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(4) as executor:
+        total = sum(executor.map(int, "1234"))
+    (folder / "pid").write_text(str(os.getpid()))
+    (folder / "total").write_text(str(total))
+    return folder
+
+
+def prepare_wrong_settings(settings: Mapping[str, Any]) -> Path:
+    raise SettingsError("epochs: got 0; expected at least 1. Mend it")
+
+
+def prepare_missing_data(settings: Mapping[str, Any]) -> Path:
+    raise DataError("ml-1m: there is no such data set; expected one. Get it")
+
+
+def prepare_with_bug(settings: Mapping[str, Any]) -> Path:
+    raise ZeroDivisionError("by zero")
+
+
+def prepare_and_die(settings: Mapping[str, Any]) -> Path:
+    os._exit(3)
+
+
+def prepare_nothing(settings: Mapping[str, Any]) -> None:
+    return None
+
+
+with_prepare(prepare_folder, "with_folder")
+with_prepare(prepare_wrong_settings, "with_wrong_settings")
+with_prepare(prepare_missing_data, "with_missing_data")
+with_prepare(prepare_with_bug, "with_bug")
+with_prepare(prepare_and_die, "with_death")
+with_prepare(prepare_nothing, "with_nothing")
+
+
+def with_keys(params: Params, trial: LiveTrial) -> float:
+    return 1.0
+
+
+def keys(settings: Mapping[str, Any]) -> list[Key | str]:
+    return [
+        Key("x", default=settings["x"]),
+        Key("epochs", default=3, help="How long."),
+        Key("dataset", is_data=True),
+        str(settings["extra"]),
+    ]
+
+
+with_keys.keys = keys  # type: ignore[attr-defined]

@@ -1,0 +1,98 @@
+"""What every pool promises before the first trial: the runner's keys, its preparation, its mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from hyper_tests.contracts import runners
+from hyper_tests.contracts.pools import (
+    collect,
+    every_pool,
+    open_unready,
+    opened,
+    outcomes,
+    trial,
+)
+from hyper_tests.processes import is_alive
+from hypersweep.errors import DataError, HypersweepError, PoolError, RunnerError, SettingsError
+from hypersweep.place import Place
+from hypersweep.pool import Work, open_pool
+from hypersweep.runner import Key, RunnerReference
+from hypersweep.trial import Finished, Result
+
+
+@every_pool
+def test_keys_may_depend_on_the_settings_and_the_space(name: str, place: Place) -> None:
+    pool = open_unready(name, place, runners.with_keys, extra="more")
+    try:
+        description = pool.describe()
+    finally:
+        pool.close()
+    assert description.keys == [
+        Key("x", default=[1, 2]),
+        Key("epochs", default=3, help="How long."),
+        Key("dataset", is_data=True),
+        Key("more"),
+    ]
+    assert not description.has_prepare
+
+
+@every_pool
+def test_a_runner_that_declares_nothing(name: str, place: Place) -> None:
+    pool = open_unready(name, place, runners.square)
+    try:
+        assert pool.describe().keys is None
+    finally:
+        pool.close()
+
+
+@every_pool
+def test_prepare_runs_in_a_process_of_its_own(name: str, place: Place) -> None:
+    with opened(name, place, "with_folder", workers=1) as pool:
+        folder = pool.prepare()
+        assert folder == place.log.with_name("prepared").resolve()
+        prepared_by = int((folder / "pid").read_text())
+        assert prepared_by != os.getpid()
+        assert not is_alive(prepared_by)
+        pool.submit([trial(0)])
+        assert outcomes(collect(pool, 1)) == {0: Finished(Result(valid={"score": 0.5}))}
+    assert json.loads(place.log.with_name("told").read_text())["prepared"] == str(folder)
+
+
+@every_pool
+@pytest.mark.parametrize(
+    ("runner", "error", "text"),
+    [
+        ("with_wrong_settings", SettingsError, "^epochs: got 0; expected at least 1. Mend it$"),
+        ("with_missing_data", DataError, "^ml-1m: there is no such data set"),
+        ("with_bug", RunnerError, "with_bug: prepare failed: ZeroDivisionError: by zero; see the traceback above"),
+        ("with_nothing", RunnerError, "with_nothing: prepare failed: TypeError: .*NoneType"),
+        ("with_death", RunnerError, "with_death: prepare failed: the process ended with exit code 3"),
+    ],
+)
+def test_what_prepare_raises_comes_back(
+    name: str, place: Place, runner: str, error: type[HypersweepError], text: str
+) -> None:
+    with opened(name, place, runner) as pool, pytest.raises(error, match=text) as raised:
+        pool.prepare()
+    assert type(raised.value) is error
+
+
+@every_pool
+def test_a_runner_that_cannot_be_loaded(name: str, place: Place) -> None:
+    with pytest.raises(RunnerError, match=r"has no 'sqare'.*Did you mean 'square'"), opened(name, place, "sqare"):
+        pass
+
+
+def test_pools_that_cannot_be() -> None:
+    work = Work(RunnerReference("x:y", False, "."), {}, {}, 1, Place.of(Path(), "hyper"))
+    with pytest.raises(PoolError, match=r"--pool: got 'locl'; expected one of local, inline. Did you mean 'local'"):
+        open_pool("locl", work, 1)
+    with pytest.raises(PoolError, match="--workers: got 0; expected at least 1"):
+        open_pool("local", work, 0)
+    with pytest.raises(PoolError, match="inline runs one trial at a time, got 2"):
+        open_pool("inline", work, 2)

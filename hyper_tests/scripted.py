@@ -1,0 +1,123 @@
+"""A pool whose trials end when and as a test says, and the loop of a sweep over it, without the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hypersweep.definition import Definition
+from hypersweep.events import Event, OnEvent
+from hypersweep.loop import Loop
+from hypersweep.place import Place
+from hypersweep.pool import Description, Ended, PoolEvent
+from hypersweep.runner import RunnerReference
+from hypersweep.spacefile import parse_space
+from hypersweep.store import Store
+from hypersweep.study import Study
+from hypersweep.trial import Finished, Interrupted, Outcome, Result, Trial
+
+
+def square(trial: Trial) -> Outcome:
+    """The result depends on the params only, as that of a deterministic runner does."""
+    total = sum(float(str(value)) for value in trial.params.values())
+    return Finished(Result(valid={"score": total * total}))
+
+
+def first(running: Sequence[Trial]) -> int:
+    return 0
+
+
+class ScriptedPool:
+    """Ends one trial at each `wait`: the one of the running whose position `choose` gives, as `end` says.
+
+    After `stop_after` ends it sends this process a SIGINT, as Ctrl-C does.
+    """
+
+    def __init__(
+        self,
+        num_slots: int = 1,
+        *,
+        end: Callable[[Trial], Outcome] = square,
+        choose: Callable[[Sequence[Trial]], int] = first,
+        stop_after: int | None = None,
+    ) -> None:
+        self.num_slots = num_slots
+        self.end = end
+        self.choose = choose
+        self.stop_after = stop_after
+        self.running: list[Trial] = []
+        self.ran: list[Trial] = []
+
+    def describe(self) -> Description:
+        return Description(keys=None, has_prepare=False)
+
+    def prepare(self) -> Path | None:
+        return None
+
+    def submit(self, batch: Sequence[Trial]) -> None:
+        self.running += batch
+        assert len(self.running) <= self.num_slots
+
+    def wait(self, timeout_s: float) -> list[PoolEvent]:
+        if self.stop_after == len(self.ran):
+            os.kill(os.getpid(), signal.SIGINT)
+            return []
+        trial = self.running.pop(self.choose(self.running) % len(self.running))
+        self.ran.append(trial)
+        return [Ended(trial.number, self.end(trial))]
+
+    def interrupt(self) -> None: ...
+
+    def stop(self, grace_s: float) -> list[PoolEvent]:
+        stopped, self.running = self.running, []
+        return [Ended(trial.number, Interrupted()) for trial in stopped]
+
+    def close(self) -> None: ...
+
+
+def define(space: str, **fields: Any) -> Definition:
+    """A sweep over the space of this text."""
+    defaults: dict[str, Any] = {
+        "settings": {},
+        "reference": RunnerReference("module:runner", is_command=False, directory="."),
+        "seed": 2020,
+        "order": "sequential",
+        "threads": 1,
+        "metric": None,
+        "mode": None,
+    }
+    return Definition(space=parse_space(space), **{**defaults, **fields})
+
+
+@contextlib.contextmanager
+def opened_sweep(place: Place, definition: Definition) -> Iterator[tuple[Store, Study]]:
+    """The store of the sweep, made if it is not there, and its study."""
+    if not place.exists:
+        place.folder.mkdir(parents=True)
+        Store.create(place.store, {**definition.to_meta(), "workers": 1, "pool": "inline"}).close()
+    store = Store(place.store)
+    with contextlib.closing(store), Study(place) as study:
+        store.begin_session({}, 0.0)
+        yield store, study
+
+
+def _ignore(event: Event) -> None: ...
+
+
+def run_sweep(place: Place, definition: Definition, pool: ScriptedPool, on_event: OnEvent = _ignore) -> bool:
+    """The loop, once: to the end, or until the pool sends its signal (then True)."""
+    with opened_sweep(place, definition) as (store, study):
+        loop = Loop(
+            store=store,
+            study=study,
+            searcher=definition.searcher,
+            pool=pool,
+            objective=definition.objective,
+            seed=definition.seed,
+            on_event=on_event,
+        )
+        return loop.run()

@@ -22,7 +22,7 @@ FLOORS = (
     ("errors", "space", "trial"),
     ("textfile", "spacefile", "selection", "resultlog", "settings", "search", "pruning", "runner"),
     ("place", "store", "study", "resultfile", "pool"),
-    ("events", "interrupt", "provenance", "definition", "adopt", "request", "loop", "launch"),
+    ("events", "interrupt", "provenance", "definition", "adopt", "request", "checks", "loop", "session", "launch"),
     ("cli",),
 )
 ROOMS = [room for floor in FLOORS for room in floor]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hypersweep.errors import HypersweepError, TrialPruned
-    from hypersweep.launch import SweepInterrupted, resume, sweep
+    from hypersweep.launch import resume, sweep
     from hypersweep.pool.protocol import Pool
     from hypersweep.runner.contract import Key, LiveTrial, Runner
     from hypersweep.search.protocol import Searcher
+    from hypersweep.session import SweepInterrupted
     from hypersweep.space import Choice, Distribution, Space
     from hypersweep.spacefile import load_space
     from hypersweep.study import Study
@@ -33,7 +34,7 @@ _MODULE_OF = {
     "Searcher": "hypersweep.search.protocol",
     "Space": "hypersweep.space",
     "Study": "hypersweep.study",
-    "SweepInterrupted": "hypersweep.launch",
+    "SweepInterrupted": "hypersweep.session",
     "Trial": "hypersweep.trial",
     "TrialPruned": "hypersweep.errors",
     "load_space": "hypersweep.spacefile",

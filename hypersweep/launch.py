@@ -12,30 +12,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hypersweep.adopt import Adopted, read_adopted
-from hypersweep.definition import Definition, describe_differences, describe_settings_change, describe_space_change
-from hypersweep.errors import HypersweepError, ResultLogError, SpaceError, StoreError
+from hypersweep.checks import check_names, check_sources, refuse_changed, refuse_existing, refuse_foreign_log
+from hypersweep.definition import Definition, describe_differences
+from hypersweep.errors import StoreError
 from hypersweep.events import Event, Noted, OnEvent
-from hypersweep.loop import Loop
-from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network, tell_holder
-from hypersweep.pool import Description, Pool, Work, open_pool
-from hypersweep.provenance import describe_changes, take_record
-from hypersweep.request import Request, Resolved, read_settings, read_space, resolve
+from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
+from hypersweep.request import Request, Resolved, resolve
 from hypersweep.resultfile import ResultFile
-from hypersweep.runner import Key
-from hypersweep.settings import check_keys, check_space_names
+from hypersweep.session import SweepInterrupted, opened_pool, run_session
 from hypersweep.space import Space
 from hypersweep.store import Store
 from hypersweep.study import Study
 
+__all__ = ["SweepInterrupted", "resume", "sweep"]
+
 IfExists = Literal["refuse", "resume", "restart"]
-
-
-class SweepInterrupted(KeyboardInterrupt):
-    """The sweep was stopped by a signal. Everything that had finished is kept, and `resume` goes on."""
-
-    def __init__(self, place: Place) -> None:
-        super().__init__(f"interrupted; go on with: hypersweep resume {place.folder}")
-        self.place = place
 
 
 def _ignore(event: Event) -> None:
@@ -88,7 +79,7 @@ def sweep(
     )
     resolved = resolve(request)
     if resolved.place.exists and if_exists == "refuse":
-        raise _refuse_existing(resolved.place)
+        refuse_existing(resolved.place)
     refuse_network(resolved.place.folder)
     if resolved.place.exists and if_exists == "resume":
         return _go_on(request, resolved, on_event)
@@ -112,7 +103,7 @@ def resume(
     refuse_network(place.folder)
     with ControllerLock(place.lock), Study(place) as study:
         definition = Definition.from_meta(study.meta, str(place.store))
-        _check_sources(definition, on_event)
+        check_sources(definition, on_event)
         return _run_existing(
             place,
             study,
@@ -132,8 +123,7 @@ def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
         differences = describe_differences(recorded, asked)
         if request.threads is not None and request.threads != recorded.threads:
             differences.append(f"threads: {recorded.threads} in the sweep, {request.threads} now")
-        if differences:
-            raise _refuse_changed(place, differences)
+        refuse_changed(place, differences)
         return _run_existing(
             place,
             study,
@@ -150,14 +140,11 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
     place, definition = resolved.place, resolved.definition
     adopted_path = Path(request.from_result) if request.from_result is not None else None
     is_own_log = adopted_path is not None and adopted_path.resolve() == place.log.resolve()
-    if place.log.exists() and not may_move and not is_own_log:
-        raise ResultLogError(
-            f"{place.log}: is there already, and no sweep of hypersweep that made it; expected no such file. "
-            f"Take its trials as finished: --from-result {place.log}; or write elsewhere: --out DIR"
-        )
+    if not may_move and not is_own_log:
+        refuse_foreign_log(place)
     searcher = definition.searcher
-    with _opened_pool(place, definition, request.pool, request.workers, resolved.function) as (pool, description):
-        _check_names(resolved, description.keys, on_event)
+    with opened_pool(place, definition, request.pool, request.workers, resolved.function) as (pool, description):
+        check_names(resolved, description.keys, on_event)
         adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
         if description.has_prepare:
             pool.prepare()
@@ -169,7 +156,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
         with _created(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
-            _run(place, study, definition, pool, on_event)
+            run_session(place, study, definition, pool, on_event)
     return Study(place)
 
 
@@ -190,64 +177,11 @@ def _run_existing(
         ResultFile(study).renew()
         on_event(Noted("the sweep is finished: nothing is left to run"))
         return Study(place)
-    with _opened_pool(place, definition, pool_name, workers, function) as (pool, description):
+    with opened_pool(place, definition, pool_name, workers, function) as (pool, description):
         if description.has_prepare:
             pool.prepare()
-        _run(place, study, definition, pool, on_event)
+        run_session(place, study, definition, pool, on_event)
     return Study(place)
-
-
-def _run(place: Place, study: Study, definition: Definition, pool: Pool, on_event: OnEvent) -> None:
-    """One session: the loop, between two entries in the store."""
-    directory = Path(definition.sources.space).parent if definition.sources.space else Path.cwd()
-    meta = definition.to_meta()
-    record = take_record(
-        directory=directory, reference=definition.reference, space=meta["space"], settings=definition.settings
-    )
-    first = study.first_session()
-    for change in describe_changes(first, record) if first else []:
-        on_event(Noted(change, is_warning=True))
-    store = Store(place.store)
-    try:
-        session = store.begin_session(record, time.time())
-        loop = Loop(
-            store=store,
-            study=study,
-            searcher=definition.searcher,
-            pool=pool,
-            objective=definition.objective,
-            seed=definition.seed,
-            on_event=on_event,
-        )
-        try:
-            was_interrupted = loop.run()
-        except KeyboardInterrupt:  # a second signal
-            was_interrupted = True
-        finally:
-            store.end_session(session, time.time())
-    finally:
-        store.close()
-    if was_interrupted:
-        raise SweepInterrupted(place)
-
-
-@contextlib.contextmanager
-def _opened_pool(
-    place: Place, definition: Definition, name: str, workers: int, function: Callable[..., Any] | None
-) -> Iterator[tuple[Pool, Description]]:
-    work = Work(
-        reference=definition.reference,
-        settings=definition.settings,
-        varied=definition.varied,
-        threads=definition.threads,
-        place=place,
-        function=function,
-    )
-    pool = open_pool(name, work, workers)
-    try:
-        yield pool, pool.describe()
-    finally:
-        pool.close()
 
 
 @contextlib.contextmanager
@@ -278,35 +212,6 @@ def _created(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) 
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _check_names(resolved: Resolved, keys: Sequence[Key] | None, on_event: OnEvent) -> None:
-    """Every setting and parameter must mean something to the runner."""
-    names = resolved.definition.space.names
-    check_space_names(resolved.places, keys)
-    without_effect = check_keys(resolved.loaded, keys, names)
-    without_effect += [key.name for key in keys or () if key.name in names and not key.has_effect]
-    if without_effect:
-        on_event(Noted(f"settings without effect here: {', '.join(without_effect)}"))
-
-
-def _check_sources(definition: Definition, on_event: OnEvent) -> None:
-    """Refuse to resume if the space's file holds another space now; warn if the settings' files changed."""
-    if definition.sources.space is None or not Path(definition.sources.space).exists():
-        return
-    space, path = read_space(definition.sources.space)
-    differences = describe_space_change(definition.space, space)
-    if differences:
-        raise SpaceError(_tell_differences(f"{path}: the space has changed since the sweep began", differences))
-    try:
-        sources = definition.sources
-        loaded = read_settings(path, sources.config, sources.assignments, sources.settings)
-    except HypersweepError as error:
-        on_event(Noted(f"{error} (the recorded settings are used)", is_warning=True))
-        return
-    loaded.values.pop("seed", None)
-    for change in describe_settings_change(definition.settings, {**definition.settings, **loaded.values}):
-        on_event(Noted(f"{change}; the sweep keeps its own", is_warning=True))
-
-
 def _judge_again(place: Place, study: Study, definition: Definition) -> None:
     """Give the finished trials the score of a newly named metric, or find that there still is none.
 
@@ -330,27 +235,3 @@ def _move_aside(place: Place, on_event: OnEvent) -> None:
     with lock:
         moved = move_aside([place.log, place.folder])
     on_event(Noted(f"the old sweep was moved to {', '.join(str(path) for path in moved)}"))
-
-
-def _refuse_existing(place: Place) -> StoreError:
-    with Study(place) as study:
-        counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
-        if study.is_running:
-            return StoreError(
-                f"{place.folder}: another controller runs it{tell_holder(place.lock)}, got {counts}; expected no sweep "
-                f"here. See it: hypersweep status {place.folder}"
-            )
-    return StoreError(
-        f"{place.folder}: a sweep is here already ({counts}); expected none. Go on with it: --resume, or "
-        f"hypersweep resume {place.folder}; start anew and keep the old one aside: --restart"
-    )
-
-
-def _refuse_changed(place: Place, differences: Sequence[str]) -> StoreError:
-    return StoreError(_tell_differences(f"{place.folder}: another sweep is here than the one asked for", differences))
-
-
-def _tell_differences(what: str, differences: Sequence[str]) -> str:
-    lines = "".join(f"\n  {difference}" for difference in differences)
-    advice = "Undo the change, start anew with run --restart, or choose another place with run --out DIR"
-    return f"{what}:{lines}\n{advice}"

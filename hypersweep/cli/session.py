@@ -11,8 +11,8 @@ from hypersweep.cli.wording import format_params, list_counts, list_failures
 from hypersweep.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TRIALS_FAILED
 from hypersweep.events import OnEvent
 from hypersweep.interrupt import InterruptGuard, raise_interrupt
-from hypersweep.launch import SweepInterrupted
 from hypersweep.resultlog import format_best, format_meter
+from hypersweep.session import SweepInterrupted
 from hypersweep.study import Study
 
 MAX_LINES = 20

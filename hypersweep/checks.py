@@ -1,0 +1,82 @@
+"""What must hold before a sweep begins or goes on; each check raises the error that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypersweep.definition import Definition, describe_settings_change, describe_space_change
+from hypersweep.errors import HypersweepError, ResultLogError, SpaceError, StoreError
+from hypersweep.events import Noted, OnEvent
+from hypersweep.place import Place, tell_holder
+from hypersweep.request import Resolved, read_settings, read_space
+from hypersweep.runner import Key
+from hypersweep.settings import check_keys, check_space_names
+from hypersweep.study import Study
+
+
+def check_names(resolved: Resolved, keys: Sequence[Key] | None, on_event: OnEvent) -> None:
+    """Every setting and parameter must mean something to the runner."""
+    names = resolved.definition.space.names
+    check_space_names(resolved.places, keys)
+    without_effect = check_keys(resolved.loaded, keys, names)
+    without_effect += [key.name for key in keys or () if key.name in names and not key.has_effect]
+    if without_effect:
+        on_event(Noted(f"settings without effect here: {', '.join(without_effect)}"))
+
+
+def check_sources(definition: Definition, on_event: OnEvent) -> None:
+    """Refuse to resume if the space's file holds another space now; warn if the settings' files changed."""
+    if definition.sources.space is None or not Path(definition.sources.space).exists():
+        return
+    space, path = read_space(definition.sources.space)
+    differences = describe_space_change(definition.space, space)
+    if differences:
+        raise SpaceError(_tell_differences(f"{path}: the space has changed since the sweep began", differences))
+    try:
+        sources = definition.sources
+        loaded = read_settings(path, sources.config, sources.assignments, sources.settings)
+    except HypersweepError as error:
+        on_event(Noted(f"{error} (the recorded settings are used)", is_warning=True))
+        return
+    loaded.values.pop("seed", None)
+    for change in describe_settings_change(definition.settings, loaded.values):
+        on_event(Noted(f"{change}; the sweep keeps its own", is_warning=True))
+
+
+def refuse_foreign_log(place: Place) -> None:
+    """A log that is there without a store is not ours to overwrite."""
+    if place.log.exists():
+        raise ResultLogError(
+            f"{place.log}: is there already, and no sweep of hypersweep that made it; expected no such file. "
+            f"Take its trials as finished: --from-result {place.log}; or write elsewhere: --out DIR"
+        )
+
+
+def refuse_existing(place: Place) -> None:
+    """Where a sweep is, another does not begin by itself: say how it stands, and the ways on."""
+    with Study(place) as study:
+        counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
+        if study.is_running:
+            raise StoreError(
+                f"{place.folder}: another controller runs it{tell_holder(place.lock)}, got {counts}; expected no sweep "
+                f"here. See it: hypersweep status {place.folder}"
+            )
+    raise StoreError(
+        f"{place.folder}: a sweep is here already ({counts}); expected none. Go on with it: --resume, or "
+        f"hypersweep resume {place.folder}; start anew and keep the old one aside: --restart"
+    )
+
+
+def refuse_changed(place: Place, differences: Sequence[str]) -> None:
+    """A sweep goes on only as what it was begun as."""
+    if differences:
+        raise StoreError(
+            _tell_differences(f"{place.folder}: another sweep is here than the one asked for", differences)
+        )
+
+
+def _tell_differences(what: str, differences: Sequence[str]) -> str:
+    lines = "".join(f"\n  {difference}" for difference in differences)
+    advice = "Undo the change, start anew with run --restart, or choose another place with run --out DIR"
+    return f"{what}:{lines}\n{advice}"

@@ -1,0 +1,83 @@
+"""One session of a controller: a pool that is open, and the loop between two entries in the store."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hypersweep.definition import Definition
+from hypersweep.events import Noted, OnEvent
+from hypersweep.loop import Loop
+from hypersweep.place import Place
+from hypersweep.pool import Description, Pool, Work, open_pool
+from hypersweep.provenance import describe_changes, take_record
+from hypersweep.store import Store
+from hypersweep.study import Study
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """The sweep was stopped by a signal. Everything that had finished is kept, and `resume` goes on."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(f"interrupted; go on with: hypersweep resume {place.folder}")
+        self.place = place
+
+
+@contextlib.contextmanager
+def opened_pool(
+    place: Place, definition: Definition, name: str, workers: int, function: Callable[..., Any] | None
+) -> Iterator[tuple[Pool, Description]]:
+    """A pool for the trials of the sweep, and what its runner declares; raises what `pool.open_pool` does."""
+    work = Work(
+        reference=definition.reference,
+        settings=definition.settings,
+        varied=definition.varied,
+        threads=definition.threads,
+        place=place,
+        function=function,
+    )
+    pool = open_pool(name, work, workers)
+    try:
+        yield pool, pool.describe()
+    finally:
+        pool.close()
+
+
+def run_session(place: Place, study: Study, definition: Definition, pool: Pool, on_event: OnEvent) -> None:
+    """Run what is left of a sweep whose lock is held; tells what has changed since it began.
+
+    Raises `SweepInterrupted` when stopped by a signal, and what `Loop.run` raises.
+    """
+    directory = Path(definition.sources.space).parent if definition.sources.space else Path.cwd()
+    meta = definition.to_meta()
+    record = take_record(
+        directory=directory, reference=definition.reference, space=meta["space"], settings=definition.settings
+    )
+    first = study.first_session()
+    for change in describe_changes(first, record) if first else []:
+        on_event(Noted(change, is_warning=True))
+    store = Store(place.store)
+    try:
+        session = store.begin_session(record, time.time())
+        loop = Loop(
+            store=store,
+            study=study,
+            searcher=definition.searcher,
+            pool=pool,
+            objective=definition.objective,
+            seed=definition.seed,
+            on_event=on_event,
+        )
+        try:
+            was_interrupted = loop.run()
+        except KeyboardInterrupt:  # a second signal
+            was_interrupted = True
+        finally:
+            store.end_session(session, time.time())
+    finally:
+        store.close()
+    if was_interrupted:
+        raise SweepInterrupted(place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -187,7 +187,7 @@ def _run_existing(
 @contextlib.contextmanager
 def _created(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) -> Iterator[None]:
     """A new store with its lock held; the folder appears at once or not at all."""
-    unfinished = place.folder.with_name(f".{place.folder.name}.{os.getpid()}.new")
+    unfinished = place.folder.with_name(f".{place.folder.name}.{secrets.token_hex(4)}.new")
     try:
         unfinished.mkdir(parents=True)
     except OSError as error:

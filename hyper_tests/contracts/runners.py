@@ -1,4 +1,4 @@
-"""What the trials of the contract tests do. Each names what it needs in the fixed settings."""
+"""What the trials of the contract tests do; what they need is in the fixed settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ def square(params: Params, trial: LiveTrial) -> dict[str, float]:
 
 
 def describe(params: Params, trial: LiveTrial) -> float:
-    """Writes down what it was handed."""
     told = {
         "params": dict(params),
         "settings": dict(trial.settings),
@@ -139,7 +138,6 @@ def print_a_lot(params: Params, trial: LiveTrial) -> float:
 
 
 def write_below_python(params: Params, trial: LiveTrial) -> float:
-    """What does not go through sys.stdout."""
     os.write(1, b"by os.write\n")
     subprocess.run("echo by a subprocess; echo its stderr >&2", shell=True, check=True)
     ctypes.CDLL(None).printf(b"by printf\n")

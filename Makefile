@@ -16,7 +16,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 run: $(INSTALLED)
-	$(BIN)/hypersweep run --space examples/quickstart/hyper.test --out build/quickstart --resume
+	$(BIN)/hypersweep run --space examples/quickstart/hyper.test --out build/quickstart --workers 2 --resume
 
 test: $(INSTALLED)
 	$(BIN)/pytest

@@ -117,6 +117,7 @@ def run_sweep(place: Place, definition: Definition, pool: ScriptedPool, on_event
             searcher=definition.searcher,
             pool=pool,
             objective=definition.objective,
+            threads=1,
             seed=definition.seed,
             on_event=on_event,
         )

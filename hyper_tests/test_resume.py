@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 
 from hyper_tests.inline_sweeps import SIZE, SPACE, Counting, inline, notes
-from hypersweep.errors import (
-    SelectionError,
-    SpaceError,
-    StoreError,
-)
+from hypersweep.errors import PoolError, SelectionError, SpaceError, StoreError
 from hypersweep.events import Event
 from hypersweep.launch import SweepInterrupted, resume, sweep
 from hypersweep.place import ControllerLock
@@ -239,3 +235,31 @@ def test_a_restart_takes_a_foreign_log_aside(space: Path) -> None:
     space.with_suffix(".result").write_text("not ours\n")
     inline(space, if_exists="restart").close()
     assert (space.parent / "hyper.result.old-1").read_text() == "not ours\n"
+
+
+def test_a_resume_warns_of_a_changed_seed(space: Path, tmp_path: Path) -> None:
+    space.with_suffix(".yaml").write_text(f"marker: {tmp_path / 'marker'}\nseed: 5\n")
+    with pytest.raises(SweepInterrupted, match="interrupted"):
+        sweep(space, runner=interrupted_once, pool="inline")
+    space.with_suffix(".yaml").write_text(f"marker: {tmp_path / 'marker'}\nseed: 6\n")
+    told: list[Event] = []
+    with resume(space, on_event=told.append) as study:
+        assert {recorded.trial.seed for recorded in study.trials()} == {5}
+    assert "warning: seed: 5 in the sweep, 6 now; the sweep keeps its own" in notes(told)
+
+
+def test_a_resume_takes_no_worker_for_none(space: Path) -> None:
+    with pytest.raises(SweepInterrupted, match="interrupted"):
+        inline(space, Counting(stop_at=3))
+    with pytest.raises(PoolError, match=r"--workers: got 0; expected at least 1"):
+        resume(space, workers=0)
+
+
+def test_a_result_with_several_metrics_is_kept_also_when_it_comes_late(space: Path) -> None:
+    def late(params: dict[str, Any]) -> dict[str, float]:
+        return {"up": params["a"]} if params["a"] < 3 else {"up": params["a"], "down": -params["a"]}
+
+    with pytest.raises(SelectionError, match=r"several metrics, got up, down"):
+        inline(space, late)
+    with inline(space, late, if_exists="resume", metric="up") as study:
+        assert study.counts()["finished"] == SIZE

@@ -38,6 +38,7 @@ def judged(score: float, bigger: bool = True) -> Result:
         (Objective("distance"), Result(valid={"distance": 1.0}, score=1.0, bigger=False), 1.0, False),
         (Objective("accuracy"), Result(valid={"nll": 1.0, "accuracy": 0.5}, score=1.0, bigger=False), 0.5, True),
         (Objective("loss"), Result(valid={"loss": 1.0, "accuracy": 0.5}, score=0.5, bigger=True), 1.0, False),
+        (Objective("perplexity"), Result(valid={"perplexity": 9.0, "x": 1.0}, score=9.0, bigger=False), 9.0, False),
         (Objective("loss", "max"), Result(valid={"loss": 1.0}), 1.0, True),
         (Objective(None, "min"), Result(valid={"a": 1.0}, score=1.0, bigger=True), 1.0, False),
     ],

@@ -13,6 +13,7 @@ from hypersweep.resultlog import LoggedTrial, read_log
 from hypersweep.runner import Key
 from hypersweep.search import GridSearcher
 from hypersweep.selection import Objective, choose_log_metric
+from hypersweep.space import Choice
 from hypersweep.trial import Result, Trial, seed_of
 
 Adopted = tuple[Trial, Result, float | None]  # with the score that counts
@@ -83,4 +84,5 @@ def _tell_mismatch(name: str, block: LoggedTrial, searcher: GridSearcher) -> str
 def _values_of(name: str, searcher: GridSearcher) -> Iterator[str]:
     for parameter in searcher.space.parameters:
         if parameter.name == name:
-            yield from (str(value) for value in getattr(parameter, "values", ()))
+            assert isinstance(parameter, Choice), "a grid has nothing else"
+            yield from (str(value) for value in parameter.values)

@@ -9,17 +9,27 @@ from hypersweep.definition import Definition, describe_settings_change, describe
 from hypersweep.errors import HypersweepError, ResultLogError, SpaceError, StoreError
 from hypersweep.events import Noted, OnEvent
 from hypersweep.place import Place, tell_holder
-from hypersweep.request import Resolved, read_settings, read_space
+from hypersweep.request import DEFAULT_SEED, Resolved, read_settings, read_space
 from hypersweep.runner import Key
 from hypersweep.settings import check_keys, check_space_names
 from hypersweep.study import Study
 
 
 def check_names(resolved: Resolved, keys: Sequence[Key] | None, on_event: OnEvent) -> None:
-    """Every setting and parameter must mean something to the runner."""
+    """Every setting and parameter must mean something to the runner; all that do not are told together."""
     names = resolved.definition.space.names
-    check_space_names(resolved.places, keys)
-    without_effect = check_keys(resolved.loaded, keys, names)
+    errors: list[HypersweepError] = []
+    without_effect: list[str] = []
+    try:
+        check_space_names(resolved.places, keys)
+    except HypersweepError as error:
+        errors.append(error)
+    try:
+        without_effect += check_keys(resolved.loaded, keys, names)
+    except HypersweepError as error:
+        errors.append(error)
+    if errors:
+        raise type(errors[0]).gather(str(error) for error in errors)
     without_effect += [key.name for key in keys or () if key.name in names and not key.has_effect]
     if without_effect:
         on_event(Noted(f"settings without effect here: {', '.join(without_effect)}"))
@@ -39,8 +49,11 @@ def check_sources(definition: Definition, on_event: OnEvent) -> None:
     except HypersweepError as error:
         on_event(Noted(f"{error} (the recorded settings are used)", is_warning=True))
         return
-    loaded.values.pop("seed", None)
-    for change in describe_settings_change(definition.settings, loaded.values):
+    seed = loaded.values.pop("seed", DEFAULT_SEED)
+    changes = describe_settings_change(definition.settings, loaded.values)
+    if definition.sources.seed is None and seed != definition.seed:
+        changes.append(f"seed: {definition.seed} in the sweep, {seed} now")
+    for change in changes:
         on_event(Noted(f"{change}; the sweep keeps its own", is_warning=True))
 
 
@@ -56,7 +69,7 @@ def refuse_foreign_log(place: Place) -> None:
 def refuse_existing(place: Place) -> None:
     """Where a sweep is, another does not begin by itself: say how it stands, and the ways on."""
     with Study(place) as study:
-        counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
+        counts = study.tell_counts()
         if study.is_running:
             raise StoreError(
                 f"{place.folder}: another controller runs it{tell_holder(place.lock)}, got {counts}; expected no sweep "

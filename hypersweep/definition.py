@@ -24,6 +24,7 @@ class Sources:
     config: tuple[str, ...] = ()
     assignments: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None  # as given with --seed
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Definition:
                 "config": self.sources.config,
                 "assignments": self.sources.assignments,
                 "settings": dict(self.sources.settings),
+                "seed": self.sources.seed,
             },
         }
 
@@ -102,6 +104,7 @@ class Definition:
                     config=tuple(sources["config"]),
                     assignments=tuple(sources["assignments"]),
                     settings=sources["settings"],
+                    seed=sources["seed"],
                 ),
             )
         except (KeyError, TypeError) as error:

@@ -57,10 +57,6 @@ class PoolError(HypersweepError):
     """The pool cannot run trials (any more)."""
 
 
-class PlatformError(HypersweepError):
-    """hypersweep does not run on this operating system."""
-
-
 class TrialPruned(Exception):
     """Raised by `trial.report` (or by the runner itself) to end a trial early; recorded as pruned, not as failed."""
 

@@ -24,6 +24,7 @@ class SweepStarted:
     counts: Mapping[str, int | None]
     best: tuple[Trial, Result] | None
     num_slots: int
+    threads: int
     score: str
 
 

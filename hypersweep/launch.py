@@ -20,6 +20,7 @@ from hypersweep.place import ControllerLock, Place, find_place, move_aside, refu
 from hypersweep.request import Request, Resolved, resolve
 from hypersweep.resultfile import ResultFile
 from hypersweep.session import SweepInterrupted, opened_pool, run_session
+from hypersweep.settings import naming_places
 from hypersweep.space import Space
 from hypersweep.store import Store
 from hypersweep.study import Study
@@ -81,9 +82,10 @@ def sweep(
     if resolved.place.exists and if_exists == "refuse":
         refuse_existing(resolved.place)
     refuse_network(resolved.place.folder)
-    if resolved.place.exists and if_exists == "resume":
-        return _go_on(request, resolved, on_event)
-    return _begin(request, resolved, on_event, may_move=if_exists == "restart")
+    with naming_places(resolved.loaded):
+        if resolved.place.exists and if_exists == "resume":
+            return _go_on(request, resolved, on_event)
+        return _begin(request, resolved, on_event, may_move=if_exists == "restart")
 
 
 def resume(
@@ -107,9 +109,9 @@ def resume(
         return _run_existing(
             place,
             study,
-            dataclasses.replace(definition, metric=metric or definition.metric, mode=mode or definition.mode),
-            pool_name=pool or study.meta["pool"],
-            workers=workers or study.meta["workers"],
+            _with_score(definition, metric, mode),
+            pool_name=study.meta["pool"] if pool is None else pool,
+            workers=study.meta["workers"] if workers is None else workers,
             function=None,
             on_event=on_event,
         )
@@ -127,12 +129,21 @@ def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
         return _run_existing(
             place,
             study,
-            dataclasses.replace(recorded, metric=asked.metric or recorded.metric, mode=asked.mode or recorded.mode),
+            _with_score(recorded, asked.metric, asked.mode),
             pool_name=request.pool,
             workers=request.workers,
             function=resolved.function,
             on_event=on_event,
         )
+
+
+def _with_score(definition: Definition, metric: str | None, mode: str | None) -> Definition:
+    """The sweep with another score, as far as one is named."""
+    return dataclasses.replace(
+        definition,
+        metric=definition.metric if metric is None else metric,
+        mode=definition.mode if mode is None else mode,
+    )
 
 
 def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move: bool) -> Study:
@@ -146,7 +157,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
     with opened_pool(place, definition, request.pool, request.workers, resolved.function) as (pool, description):
         check_names(resolved, description.keys, on_event)
         adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
-        if description.has_prepare:
+        if description.has_prepare and len(adopted) < searcher.size:
             pool.prepare()
         if may_move and (place.exists or place.log.exists()):
             _move_aside(place, on_event)

@@ -38,6 +38,7 @@ class Loop:
         pool: Pool,
         objective: Objective,
         seed: int,
+        threads: int,
         on_event: OnEvent,
     ) -> None:
         self.store = store
@@ -46,6 +47,7 @@ class Loop:
         self.pool = pool
         self.objective = objective
         self.seed = seed
+        self.threads = threads
         self.on_event = on_event
         self.result_file = ResultFile(study)
         self.running: dict[int, tuple[Trial, float]] = {}
@@ -92,6 +94,7 @@ class Loop:
                 counts=self.study.counts(),
                 best=(best.trial, best.result) if best and best.result else None,
                 num_slots=self.pool.num_slots,
+                threads=self.threads,
                 score=self.objective.describe(),
             )
         )
@@ -157,18 +160,19 @@ class Loop:
             self._hand_out(following, now)
 
     def _judge(self, outcome: Outcome) -> tuple[Outcome, Result | None]:
-        """The result with the score that counts. Where none can be told, the first result ends the sweep (and is
-        kept: `resume --metric` goes on), a later one has failed."""
+        """The result with the score that counts. A result that leaves open which of its metrics that is ends the sweep
+        and is kept (`resume --metric` goes on), as is a first one that lacks the metric; a later one has failed."""
         if not isinstance(outcome, Finished):
             return outcome, None
         try:
             judged = self.objective.judge(outcome.result)
         except SelectionError as error:
-            if self.num_judged:
+            is_unchosen = self.objective.metric is None and len(outcome.result.valid) > 1
+            if self.num_judged and not is_unchosen:
                 return Failed(f"the score is missing: {error}"), None
             self.selection_error = error
             return outcome, None
-        if self.num_judged == 0 and self.objective.metric is None:
+        if self.num_judged == 0 and self.objective.is_left_open(judged):
             self.on_event(Noted(f"score: {tell_direction(judged)}"))
         self.num_judged += 1
         return outcome, judged

@@ -79,6 +79,7 @@ def resolve(request: Request) -> Resolved:
             config=tuple(str(Path(config).resolve()) for config in request.config),
             assignments=tuple(request.assignments),
             settings=request.settings,
+            seed=request.seed,
         ),
     )
     definition.objective.check()

@@ -24,8 +24,8 @@ class Objective:
     """What `--metric` and `--mode` say. None: the runner's own score, or its only metric; the runner's own direction,
     or the one of the metric's name.
 
-    The runner's direction is that of its own score. It holds for a named metric only if that is the result's only
-    one: a runner may well score by its loss and be asked for its accuracy. All others go by name.
+    The runner's direction is that of its own score. It holds for a named metric if that has the runner's score or is
+    the result's only one. All others go by name: a runner may well score by its loss and be asked for its accuracy.
     """
 
     metric: str | None = None
@@ -48,7 +48,8 @@ class Objective:
             name = next(iter(result.valid)) if len(result.valid) == 1 else ""
             return replace(result, bigger=self._is_bigger(name, result.bigger), score=result.score)
         name = self._choose_metric(result)
-        own = result.bigger if len(result.valid) == 1 else None
+        is_own = len(result.valid) == 1 or result.valid[name] == result.score
+        own = result.bigger if is_own else None
         return replace(result, bigger=self._is_bigger(name, own), score=result.valid[name])
 
     def _choose_metric(self, result: Result) -> str:
@@ -70,6 +71,12 @@ class Objective:
         if self.mode is not None:
             return self.mode == "max"
         return has_bigger_better(name) if own is None else own
+
+    def is_left_open(self, judged: Result) -> bool:
+        """Whether the first result told more of the score than `describe`, or something else."""
+        if self.metric is None:
+            return True
+        return self.mode is None and judged.bigger != has_bigger_better(self.metric)
 
     def describe(self) -> str:
         """`score: ndcg@10, bigger is better`: what is known before anything has run."""

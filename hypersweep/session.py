@@ -69,6 +69,7 @@ def run_session(place: Place, study: Study, definition: Definition, pool: Pool, 
             pool=pool,
             objective=definition.objective,
             seed=definition.seed,
+            threads=definition.threads,
             on_event=on_event,
         )
         try:

@@ -102,6 +102,10 @@ class Study:
         waiting = None if self.size is None else self.size - running - sum(ended.values())
         return {"waiting": waiting, "running": running, **ended}
 
+    def tell_counts(self) -> str:
+        """`4 waiting, 2 finished`: the states that occur, and `finished` always."""
+        return ", ".join(f"{count} {state}" for state, count in self.counts().items() if count or state == "finished")
+
     def trials(self, state: str | None = None) -> Iterator[RecordedTrial]:
         """The recorded trials in the order of their numbers, all or those of one state; a trial that no controller
         runs any more is interrupted."""

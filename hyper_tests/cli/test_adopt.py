@@ -99,3 +99,27 @@ def test_a_log_with_several_metrics_needs_one_named(folder: Path, call: Call) ->
     answer = call("run", "--runner", "train.py:metrics", "--metric", "loss", "--from-result", "old.result")
     assert answer.code == 0
     assert "best loss: 0.1]" in answer.out
+
+
+SEVERAL = "k:1, learning_rate:0.1\nValid result:\nndcg@10 : 0.1    loss : 0.1\n\n"
+
+
+def test_new_results_whose_score_is_left_open_are_kept(folder: Path, call: Call) -> None:
+    """The log's trials have a score by the rule for logs; that of a runner's several metrics is nobody's guess."""
+    (folder / "old.result").write_text(SEVERAL)
+    answer = call("run", "--runner", "train.py:metrics", "--from-result", "old.result")
+    assert answer.code == 2
+    assert "the result has several metrics, got ndcg@10, loss" in answer.err
+    assert '"finished": 2, "failed": 0' in call("status", "--json").out
+    answer = call("resume", "--metric", "loss")
+    assert answer.code == 0
+    assert "best params:  {'k': 1, 'learning_rate': 0.1}" in answer.out
+    assert '"finished": 6, "failed": 0' in call("status", "--json").out
+
+
+def test_a_whole_log_needs_no_data(folder: Path, call: Call) -> None:
+    (folder / "hyper.test").write_text("k_interests choice [3]\n")
+    (folder / "old.result").write_text("k_interests:3\nValid result:\nndcg@10 : 0.5\n\n")
+    answer = call("run", "--dataset", "nowhere", "--set", "valid_metric=NDCG@10", "--from-result", "old.result")
+    assert (answer.code, answer.err.count("there")) == (0, 0), answer.err
+    assert "'model': 'LightSANs', 'best_valid_score': 0.5" in answer.out

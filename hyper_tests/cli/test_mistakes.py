@@ -202,3 +202,18 @@ def test_a_folder_of_something_else_in_the_sweep_s_place_is_left(folder: Path, c
     assert answer.err.startswith("hyper.sweep: is there already (")
     assert contents(folder / "hyper.sweep") == {str(folder / "hyper.sweep/precious"): b""}
     assert not (folder / "hyper.result").exists()
+
+
+def test_a_wrong_value_is_told_with_its_place(folder: Path, call: Call) -> None:
+    (folder / "hyper.yaml").write_text("dataset: sample\nmodel: LigthSANs\n")
+    for words in ("run", "plan --runner recommend"):
+        answer = call(*shlex.split(words))
+        assert answer.code == 2
+        assert "hyper.yaml:2: 'model' is unknown, got 'LigthSANs'" in answer.out + answer.err
+
+
+def test_a_data_set_is_a_text_whatever_it_looks_like(folder: Path, call: Call) -> None:
+    (folder / "hyper.test").write_text("k_interests choice [3]\n")
+    answer = call("run", "--pool", "inline", "--dataset", "2018")
+    assert answer.code == 2
+    assert "'dataset' is not there, got '2018'" in answer.err or "No module named 'torch'" in answer.err

@@ -22,6 +22,7 @@ def test_what_would_run(folder: Path, call: Call) -> None:
         "last: learning_rate:0.3, k:2",
         "score: loss, smaller is better",
         "results: hyper.result",
+        "names were not checked: no runner or model given",
         "no problems found",
     ]
     assert sorted(folder.iterdir()) == before

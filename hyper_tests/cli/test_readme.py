@@ -45,6 +45,10 @@ def test_a_command_line_that_only_reads_runs(folder: Path, call: Call, line: str
     assert call(*words_of(line)).code == 0
 
 
+def test_nothing_is_left_to_fill_in() -> None:
+    assert "@@" not in README
+
+
 def test_every_option_that_is_named_exists() -> None:
     text = re.sub(r'--command "[^"]*"', "--command", README)
     known = {

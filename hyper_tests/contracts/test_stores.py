@@ -92,6 +92,7 @@ def test_an_end_shares_its_transaction_with_the_next_start_of_its_slot_only(plac
             searcher=definition.searcher,
             pool=pool,
             objective=definition.objective,
+            threads=1,
             seed=2020,
             on_event=lambda event: None,
         ).run()

@@ -60,9 +60,8 @@ def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Re
         if found is None:
             for _, result in study.results(only_unscored=True):
                 study.objective.judge(result)  # raises where nobody has said which of its metrics is the score
-            counts = ", ".join(f"{count} {state}" for state, count in study.counts().items() if count)
             raise SelectionError(
-                f"{study.place.folder}: no trial has finished with a numeric score, got {counts}; expected one. "
+                f"{study.place.folder}: no trial has finished with a score, got {study.tell_counts()}; expected one. "
                 f"See what happened: hypersweep status {study.place.folder}"
             )
     return found[0].params, found[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -74,4 +75,4 @@ PATH = click.argument("path", default=".", metavar="[PATH]")
 def with_short_forms(assignments: tuple[str, ...], *, model: str | None, dataset: str | None) -> list[str]:
     """`--model` and `--dataset` as the assignments they are short for."""
     named = (("model", model), ("dataset", dataset))
-    return [*assignments, *(f"{name}={value}" for name, value in named if value is not None)]
+    return [*assignments, *(f"{name}={json.dumps(value)}" for name, value in named if value is not None)]

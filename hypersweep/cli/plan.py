@@ -8,8 +8,15 @@ from typing import Any
 
 import click
 
+from hypersweep.checks import check_names
 from hypersweep.cli.options import ORDER, SCORE, WHAT, GroupedCommand, with_short_forms
+from hypersweep.cli.wording import format_params
+from hypersweep.definition import Definition
 from hypersweep.errors import EXIT_BAD_INPUT, EXIT_DONE, HypersweepError
+from hypersweep.events import Event, Noted
+from hypersweep.request import Request, Resolved, resolve
+from hypersweep.settings import naming_places
+from hypersweep.space import Choice
 
 
 @click.command("plan", cls=GroupedCommand)
@@ -30,8 +37,6 @@ def command(
 
     With --runner (or --model, --dataset) the names in the space and the settings are checked against the runner's.
     """
-    from hypersweep.request import Request, resolve
-
     request = Request(
         runner=runner,
         command=command,
@@ -40,7 +45,7 @@ def command(
     )
     resolved = resolve(request)
     is_named = any(name is not None for name in (runner, command, model, dataset))
-    problems, notes = _check_names(resolved) if is_named else ([], [])
+    problems, notes = _check_names(resolved) if is_named else ([], ["names were not checked: no runner or model given"])
     plan = _as_json(resolved.definition, problems)
     if is_json:
         click.echo(json.dumps(plan))
@@ -49,33 +54,22 @@ def command(
     return EXIT_BAD_INPUT if problems else EXIT_DONE
 
 
-def _check_names(resolved: Any) -> tuple[list[str], list[str]]:
-    """The problems, and the settings without effect."""
-    from hypersweep.settings import check_keys, check_space_names
-
-    problems: list[str] = []
-    notes: list[str] = []
+def _check_names(resolved: Resolved) -> tuple[list[str], list[str]]:
+    """The problems, and what there is to note."""
+    notes: list[Event] = []
     definition = resolved.definition
     try:
-        keys = definition.reference.load().keys(definition.settings, definition.varied)
+        with naming_places(resolved.loaded):
+            keys = definition.reference.load().keys(definition.settings, definition.varied)
+        check_names(resolved, keys, notes.append)
     except HypersweepError as error:
         return str(error).splitlines(), []
-    try:
-        check_space_names(resolved.places, keys)
-    except HypersweepError as error:
-        problems += str(error).splitlines()
-    try:
-        notes = check_keys(resolved.loaded, keys, definition.space.names)
-    except HypersweepError as error:
-        problems += str(error).splitlines()
-    return problems, notes
+    return [], [note.text for note in notes if isinstance(note, Noted)]
 
 
-def _as_json(definition: Any, problems: list[str]) -> dict[str, Any]:
-    from hypersweep.space import Choice
-
+def _as_json(definition: Definition, problems: list[str]) -> dict[str, Any]:
     space, size = definition.space, definition.space.grid_size
-    searcher = definition.searcher if size is not None else None
+    searcher = None if size is None else definition.searcher
     return {
         "parameters": {
             parameter.name: {"kind": "choice", "values": list(parameter.values)}
@@ -85,14 +79,12 @@ def _as_json(definition: Any, problems: list[str]) -> dict[str, Any]:
         },
         "grid_size": size,
         "first": searcher.suggest(0) if searcher else None,
-        "last": searcher.suggest(size - 1) if searcher else None,
+        "last": searcher.suggest(searcher.size - 1) if searcher else None,
         "problems": problems,
     }
 
 
-def _print_plan(plan: dict[str, Any], resolved: Any, notes: list[str]) -> None:
-    from hypersweep.cli.wording import format_params
-
+def _print_plan(plan: dict[str, Any], resolved: Resolved, notes: list[str]) -> None:
     for name, parameter in plan["parameters"].items():
         values = parameter.get("values") or parameter["bounds"]
         click.echo(f"{name}: {parameter['kind']} {', '.join(str(value) for value in values)}")
@@ -105,8 +97,8 @@ def _print_plan(plan: dict[str, Any], resolved: Any, notes: list[str]) -> None:
         click.echo(f"last: {format_params(plan['last'])}")
     click.echo(resolved.definition.objective.describe())
     click.echo(f"results: {resolved.place.log}{' (is there already)' if Path(resolved.place.log).exists() else ''}")
-    if notes:
-        click.echo(f"settings without effect here: {', '.join(notes)}")
+    for note in notes:
+        click.echo(note)
     for problem in plan["problems"]:
         click.echo(f"problem: {problem}")
     if not plan["problems"]:

@@ -19,7 +19,7 @@ def command(path: str, **options: Any) -> int:
 
     PATH is the .sweep folder, a folder that holds one, or the .test file; the current folder if not given.
     """
-    from hypersweep.cli.session import run_session
+    from hypersweep.cli.session import show_session
     from hypersweep.launch import resume
 
-    return run_session(lambda on_event: resume(path, **options, on_event=on_event))
+    return show_session(lambda on_event: resume(path, **options, on_event=on_event))

@@ -31,10 +31,10 @@ def command(
 
     hyper.yaml beside hyper.test holds the fixed settings. Ctrl-C stops; `hypersweep resume` goes on.
     """
-    from hypersweep.cli.session import run_session
+    from hypersweep.cli.session import show_session
     from hypersweep.launch import sweep
 
-    return run_session(
+    return show_session(
         lambda on_event: sweep(
             **options,
             assignments=with_short_forms(assignments, model=model, dataset=dataset),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from hypersweep.cli.wording import format_params, list_counts, list_failures
+from hypersweep.cli.wording import format_params, list_failures
 from hypersweep.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TRIALS_FAILED
 from hypersweep.events import OnEvent
 from hypersweep.interrupt import InterruptGuard, raise_interrupt
@@ -18,7 +18,7 @@ from hypersweep.study import Study
 MAX_LINES = 20
 
 
-def run_session(start: Callable[[OnEvent], Study]) -> int:
+def show_session(start: Callable[[OnEvent], Study]) -> int:
     """Run a sweep with its progress on stderr and its closing block on stdout; gives the exit code."""
     from hypersweep.cli.console import open_console
 
@@ -27,9 +27,9 @@ def run_session(start: Callable[[OnEvent], Study]) -> int:
             study = start(on_event)
     except SweepInterrupted as interruption:
         with Study(interruption.place) as study:
-            counts, folder = study.counts(), study.place.folder
+            counts, folder = study.tell_counts(), study.place.folder
         click.echo(
-            f"interrupted: saved in {folder}: {list_counts(counts)}; go on with: hypersweep resume {folder}",
+            f"interrupted: saved in {folder}: {counts}; go on with: hypersweep resume {folder}",
             err=True,
         )
         return EXIT_INTERRUPTED

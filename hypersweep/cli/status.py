@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hypersweep.cli.options import PATH
-from hypersweep.cli.wording import format_params, format_score, format_seconds, list_counts, list_failures
+from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures
 from hypersweep.study import Study
 
 MAX_LINES = 10
@@ -45,7 +45,7 @@ def _as_json(study: Study) -> dict[str, Any]:
 def _as_lines(study: Study) -> list[str]:
     counts = study.counts()
     state = "running" if study.is_running else "finished" if counts["waiting"] == 0 else "stopped"
-    lines = [f"{study.place.folder}: {state}, {list_counts(counts)}, after {format_seconds(study.elapsed_s())}"]
+    lines = [f"{study.place.folder}: {state}, {study.tell_counts()}, after {format_seconds(study.elapsed_s())}"]
     if study.is_running:
         lines += _list_running(study, counts)
     best = study.best()

@@ -28,11 +28,6 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def list_counts(counts: Mapping[str, int | None]) -> str:
-    """`4 waiting, 2 finished`: the states that occur, and `finished` always."""
-    return ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "finished")
-
-
 def list_failures(failures: Sequence[tuple[int, str]], folder: Path, most: int) -> list[str]:
     """A line for each failed trial (number, error), and how to see its log."""
     lines = [f"failed: trial {number}: {error}" for number, error in failures[:most]]

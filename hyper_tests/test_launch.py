@@ -139,10 +139,14 @@ def test_nothing_is_written_before_everything_is_checked(
     ("text", "error", "message"),
     [
         ("a choice [1]\nc choice [2]\n", SpaceError, r"hyper.test:2: .*knows no such parameter, got 'c'"),
-        ("seed choice ['x']\n", SpaceError, "'seed': has values that are no seeds"),
-        (f"seed choice [{2**63}]\n", SpaceError, "'seed': has values that are no seeds; expected whole numbers of 64"),
-        ("seed choice [True]\n", SpaceError, "'seed': has values that are no seeds"),
-        ("a uniform 0,1\n", SearchError, "'a': a grid needs choices only"),
+        ("seed choice ['x']\n", SpaceError, "hyper.test:1: 'seed' has values that are no seeds"),
+        (
+            f"seed choice [{2**63}]\n",
+            SpaceError,
+            "hyper.test:1: 'seed' has values that are no seeds; expected whole",
+        ),
+        ("seed choice [True]\n", SpaceError, "hyper.test:1: 'seed' has values that are no seeds"),
+        ("a uniform 0,1\n", SearchError, r"hyper.test:1: 'a' is no choice, got a distribution"),
         ("", SpaceError, "the space has no parameter"),
     ],
 )

@@ -45,7 +45,7 @@ class Definition:
         for parameter in self.space.parameters:
             if parameter.name == "seed" and not _are_seeds(parameter):
                 raise SpaceError(
-                    "'seed': has values that are no seeds; expected whole numbers of 64 bits. Mend the list"
+                    "space: 'seed' has values that are no seeds; expected whole numbers of 64 bits. Mend the list"
                 )
 
     @property
@@ -127,6 +127,7 @@ def describe_differences(old: Definition, new: Definition) -> list[str]:
 
 
 def describe_settings_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Which settings have come, gone or changed, a line each."""
     lines = []
     for name in sorted({*old, *new}):
         if name not in new:
@@ -139,6 +140,7 @@ def describe_settings_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> 
 
 
 def describe_space_change(old: Space, new: Space) -> list[str]:
+    """Which parameters have come, gone or changed, a line each, or that their order has."""
     before, after = ({parameter.name: parameter for parameter in space.parameters} for space in (old, new))
     lines = [f"parameter {name} is not in the space any more" for name in before if name not in after]
     lines += [f"parameter {name} is new in the space" for name in after if name not in before]

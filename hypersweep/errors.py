@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 EXIT_DONE = 0
 EXIT_TRIALS_FAILED = 1
@@ -59,6 +61,17 @@ class PoolError(HypersweepError):
 
 class TrialPruned(Exception):
     """Raised by `trial.report` (or by the runner itself) to end a trial early; recorded as pruned, not as failed."""
+
+
+@contextlib.contextmanager
+def naming_places(*, settings: Mapping[str, str], space: Mapping[str, str]) -> Iterator[None]:
+    """Within it, errors about `settings: 'NAME'` and `space: 'NAME'` say where NAME stands: `hyper.yaml:3: 'NAME'`."""
+    places = {"settings": settings, "space": space}
+    try:
+        yield
+    except HypersweepError as error:
+        named = re.compile(r"^(settings|space)(?=: '(\w+)')", re.MULTILINE)
+        raise type(error)(named.sub(lambda match: places[match[1]].get(match[2], match[1]), str(error))) from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -14,13 +14,12 @@ from typing import Any, Literal
 from hypersweep.adopt import Adopted, read_adopted
 from hypersweep.checks import check_names, check_sources, refuse_changed, refuse_existing, refuse_foreign_log
 from hypersweep.definition import Definition, describe_differences
-from hypersweep.errors import StoreError
+from hypersweep.errors import StoreError, naming_places
 from hypersweep.events import Event, Noted, OnEvent
 from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
 from hypersweep.request import Request, Resolved, resolve
 from hypersweep.resultfile import ResultFile
 from hypersweep.session import SweepInterrupted, opened_pool, run_session
-from hypersweep.settings import naming_places
 from hypersweep.space import Space
 from hypersweep.store import Store
 from hypersweep.study import Study
@@ -82,7 +81,7 @@ def sweep(
     if resolved.place.exists and if_exists == "refuse":
         refuse_existing(resolved.place)
     refuse_network(resolved.place.folder)
-    with naming_places(resolved.loaded):
+    with naming_places(settings=resolved.loaded.where, space=resolved.places):
         if resolved.place.exists and if_exists == "resume":
             return _go_on(request, resolved, on_event)
         return _begin(request, resolved, on_event, may_move=if_exists == "restart")

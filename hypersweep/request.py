@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hypersweep.definition import Definition, Sources
-from hypersweep.errors import RunnerError, SearchError, SettingsError, SpaceError
+from hypersweep.errors import RunnerError, SearchError, SettingsError, SpaceError, naming_places
 from hypersweep.place import Place
 from hypersweep.runner import RunnerReference
 from hypersweep.search.grid import ORDERS
@@ -65,28 +66,29 @@ def resolve(request: Request) -> Resolved:
     if request.order not in ORDERS:
         raise SearchError(f"--order: got {request.order!r}; expected {' or '.join(ORDERS)}. Choose one")
     reference, function = _refer_to_runner(request)
-    definition = Definition(
-        space=space,
-        settings=loaded.values,
-        reference=reference,
-        seed=seed,
-        order=request.order,
-        threads=_choose_threads(request),
-        metric=request.metric,
-        mode=request.mode,
-        sources=Sources(
-            space=str(path.resolve()) if path else None,
-            config=tuple(str(Path(config).resolve()) for config in request.config),
-            assignments=tuple(request.assignments),
-            settings=request.settings,
-            seed=request.seed,
-        ),
-    )
+    found = find_places(path) if path else {}
+    places = {name: found.get(name, "space") for name in space.names}
+    with naming_places(settings=loaded.where, space=places):
+        definition = Definition(
+            space=space,
+            settings=loaded.values,
+            reference=reference,
+            seed=seed,
+            order=request.order,
+            threads=_choose_threads(request),
+            metric=request.metric,
+            mode=request.mode,
+            sources=Sources(
+                space=str(path.resolve()) if path else None,
+                config=tuple(str(Path(config).resolve()) for config in request.config),
+                assignments=tuple(request.assignments),
+                settings=request.settings,
+                seed=request.seed,
+            ),
+        )
     definition.objective.check()
     directory = Path(request.out) if request.out is not None else (path.parent if path else Path())
     stem = path.stem if path else "hyper"
-    found = find_places(path) if path else {}
-    places = {name: found.get(name, "space") for name in space.names}
     return Resolved(definition, Place.of(directory, stem), loaded, places, function)
 
 
@@ -150,7 +152,8 @@ def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., A
     if isinstance(request.runner, str):
         return RunnerReference.parse(request.runner, directory), None
     if request.pool == "inline":
-        named = request.runner if hasattr(request.runner, "__qualname__") else type(request.runner)
+        is_named = inspect.isroutine(request.runner) or inspect.isclass(request.runner)
+        named = request.runner if is_named else type(request.runner)
         name = f"{named.__module__}:{named.__qualname__}"
         return RunnerReference(name, is_command=False, directory=str(directory)), request.runner
     return RunnerReference.of_function(request.runner, directory), None

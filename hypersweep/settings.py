@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from hypersweep.errors import HypersweepError, SettingsError, SpaceError, did_you_mean
+from hypersweep.errors import SettingsError, SpaceError, did_you_mean
 from hypersweep.textfile import read_lines
 
 if TYPE_CHECKING:
@@ -226,16 +225,6 @@ class _Reader:
                 self.tell(line, f"a key stands there twice, got {key!r}; expected each key once. Remove one")
             explicit[key] = self.read(value_node, depth + 1)
         return {**merged, **explicit}
-
-
-@contextlib.contextmanager
-def naming_places(loaded: LoadedSettings) -> Iterator[None]:
-    """Within it, errors of a runner about `settings: 'NAME'` say where that setting stands."""
-    try:
-        yield
-    except HypersweepError as error:
-        named = re.compile(r"^settings(?=: '(\w+)')", re.MULTILINE)
-        raise type(error)(named.sub(lambda match: loaded.where.get(match[1], match[0]), str(error))) from error
 
 
 def check_keys(loaded: LoadedSettings, keys: Sequence[Key] | None, space_names: Iterable[str] = ()) -> list[str]:

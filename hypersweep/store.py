@@ -143,6 +143,7 @@ class Store:
         )
 
     def set_meta(self, key: str, value: Any) -> None:
+        """Record something of the sweep as a whole; `value` is what JSON can carry."""
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def begin_session(self, record: Mapping[str, Any], now: float) -> int:
@@ -161,6 +162,7 @@ class Store:
         return cursor.lastrowid
 
     def end_session(self, session: int, now: float) -> None:
+        """Record that a controller has stopped working."""
         with self.transaction():
             self.connection.execute("UPDATE sessions SET ended_at = ? WHERE id = ?", (now, session))
 

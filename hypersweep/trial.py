@@ -129,6 +129,7 @@ def outcome_to_json(outcome: Outcome) -> str:
 
 
 def outcome_from_json(text: str) -> Outcome:
+    """The outcome that `outcome_to_json` has written."""
     ((state, content),) = json.loads(text).items()
     if state == "finished":
         return Finished(Result.from_json(content))

@@ -100,5 +100,5 @@ def test_a_grid_that_cannot_be_numbered_is_refused() -> None:
 
 
 def test_a_distribution_has_no_grid() -> None:
-    with pytest.raises(SearchError, match="'u': a grid needs choices only, got a distribution; expected u choice"):
+    with pytest.raises(SearchError, match="space: 'u' is no choice, got a distribution; expected u choice"):
         GridSearcher(parse_space("a choice [1]\nu uniform 0,1\n"))

@@ -12,10 +12,9 @@ from hypersweep.checks import check_names
 from hypersweep.cli.options import ORDER, SCORE, WHAT, GroupedCommand, with_short_forms
 from hypersweep.cli.wording import format_params
 from hypersweep.definition import Definition
-from hypersweep.errors import EXIT_BAD_INPUT, EXIT_DONE, HypersweepError
+from hypersweep.errors import EXIT_BAD_INPUT, EXIT_DONE, HypersweepError, naming_places
 from hypersweep.events import Event, Noted
 from hypersweep.request import Request, Resolved, resolve
-from hypersweep.settings import naming_places
 from hypersweep.space import Choice
 
 
@@ -59,7 +58,7 @@ def _check_names(resolved: Resolved) -> tuple[list[str], list[str]]:
     notes: list[Event] = []
     definition = resolved.definition
     try:
-        with naming_places(resolved.loaded):
+        with naming_places(settings=resolved.loaded.where, space=resolved.places):
             keys = definition.reference.load().keys(definition.settings, definition.varied)
         check_names(resolved, keys, notes.append)
     except HypersweepError as error:

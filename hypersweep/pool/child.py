@@ -58,7 +58,7 @@ def run_in_child(connection: socket.socket, work: Callable[[Messages], None], pa
     except TrialInterrupted:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)  # which is how the server sees it; the pool knows whether it was asked for
-    except Exception:
+    except Exception:  # ours: the user's are told by `execute` and `run_prepare`
         traceback.print_exc()
     finally:
         os._exit(exit_code)

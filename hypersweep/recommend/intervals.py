@@ -20,6 +20,8 @@ _INTERVAL = re.compile(r"\s*([\[(])([^,]+),([^,]+)([\])])\s*")
 
 @dataclass(frozen=True)
 class Interval:
+    """From `low` to `high`; `has_low` and `has_high` say whether the ends belong to it."""
+
     low: float
     high: float
     has_low: bool

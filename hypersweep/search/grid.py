@@ -23,11 +23,13 @@ class GridSearcher:
     def __init__(self, space: Space, *, order: Order = "sequential", seed: int = 2020) -> None:
         if space.grid_size is None:
             raise SearchError(
-                f"{space.first_distribution!r}: a grid needs choices only, got a distribution; "
+                f"space: {space.first_distribution!r} is no choice, got a distribution; "
                 f"expected {space.first_distribution} choice […]. List the values to try"
             )
         if space.grid_size > MAX_SIZE:
-            raise SearchError(f"the grid has {space.grid_size} combinations; expected at most {MAX_SIZE}. Drop values")
+            raise SearchError(
+                f"space: the grid has {space.grid_size} combinations; expected at most {MAX_SIZE}. Drop values"
+            )
         self.space = space
         self.size = space.grid_size
         self.permutation = Permutation(self.size, seed) if order == "shuffled" else None

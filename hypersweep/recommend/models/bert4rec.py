@@ -19,6 +19,8 @@ from hypersweep.recommend.models.transformer import FeedForward, SelfAttention, 
 
 
 class BERT4Rec(NextItemModel):
+    """Histories with masks B × L to representations B × M × D; see the head of the file."""
+
     def __init__(
         self,
         *,

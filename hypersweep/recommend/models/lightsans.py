@@ -19,6 +19,8 @@ from hypersweep.recommend.models.transformer import FeedForward, initialise, tak
 
 
 class LightSANs(NextItemModel):
+    """Histories B × L to representations B × M × D; see the head of the file."""
+
     def __init__(
         self,
         *,

@@ -40,6 +40,8 @@ def take_positions(x_BLD: Tensor, asked_BM: Tensor | None) -> Tensor:
 
 
 class FeedForward(nn.Module):
+    """Two linear layers with an activation between, added to the input and normed: … × D to … × D."""
+
     def __init__(self, hidden_size: int, inner_size: int, act: str, dropout: float, eps: float) -> None:
         super().__init__()
         self.expand = nn.Linear(hidden_size, inner_size)
@@ -55,6 +57,8 @@ class FeedForward(nn.Module):
 
 
 class SelfAttention(nn.Module):
+    """Scaled dot-product attention of H heads, added to the input and normed: B × L × D to B × M × D."""
+
     def __init__(self, hidden_size: int, n_heads: int, hidden_dropout: float, attn_dropout: float, eps: float) -> None:
         super().__init__()
         self.n_heads = n_heads

@@ -123,7 +123,7 @@ def test_modes() -> None:
         (Objective("loss"), "score: loss, smaller is better"),
         (Objective("loss", "max"), "score: loss, bigger is better"),
         (Objective(None, "min"), "score: the runner's own or its only metric, smaller is better"),
-        (Objective(), "score: the runner's own or its only metric (told with the first result)"),
+        (Objective(), "score: the runner's own, told with the first result"),
     ],
 )
 def test_describe(objective: Objective, text: str) -> None:

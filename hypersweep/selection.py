@@ -82,7 +82,7 @@ class Objective:
         """`score: ndcg@10, bigger is better`: what is known before anything has run."""
         bigger = has_bigger_better(self.metric) if self.mode is None and self.metric is not None else self.mode == "max"
         if self.metric is None and self.mode is None:
-            return "score: the runner's own or its only metric (told with the first result)"
+            return "score: the runner's own, told with the first result"
         name = "the runner's own or its only metric" if self.metric is None else self.metric
         return f"score: {name}, {'bigger' if bigger else 'smaller'} is better"
 

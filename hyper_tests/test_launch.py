@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from hyper_tests.inline_sweeps import SIZE, SPACE, Counting, inline, names
+from hyper_tests.processes import TIMEOUT_S, environment
 from hypersweep import Choice, LiveTrial, Space
 from hypersweep.errors import (
     HypersweepError,
@@ -242,3 +245,22 @@ def test_what_was_run_is_recorded(space: Path) -> None:
     assert record["hashes"].keys() == {"space", "settings", "runner"}
     assert list(record["hashes"]["runner"]) == [__file__]
     json.dumps(record)
+
+
+@pytest.mark.parametrize("guard", ["", "if __name__ == '__main__':\n    "])
+def test_a_script_that_sweeps_its_own_function(space: Path, guard: str) -> None:
+    """Trial processes import the script: without the guard it would start itself again and again."""
+    script = space.parent / "script.py"
+    call = "hypersweep.sweep('hyper.test', runner=objective)"
+    text = f"import hypersweep\ndef objective(params):\n    return params['a']\n{guard}print({call}.counts())\n"
+    script.write_text(text)
+    done = subprocess.run(
+        [sys.executable, script], cwd=space.parent, env=environment(), capture_output=True, text=True, timeout=TIMEOUT_S
+    )
+    if guard:
+        assert "'finished': 6" in done.stdout
+    else:
+        assert done.returncode == 1
+        assert "script.py: starts a sweep when it is imported" in done.stderr.splitlines()[-1]
+        assert "if __name__ == '__main__':" in done.stderr
+        assert not (space.parent / "hyper.sweep").exists()

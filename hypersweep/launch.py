@@ -19,6 +19,7 @@ from hypersweep.events import Event, Noted, OnEvent
 from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
 from hypersweep.request import Request, Resolved, resolve
 from hypersweep.resultfile import ResultFile
+from hypersweep.runner.reference import refuse_within_import
 from hypersweep.session import SweepInterrupted, opened_pool, run_session
 from hypersweep.space import Space
 from hypersweep.store import Store
@@ -60,6 +61,7 @@ def sweep(
     Gives the study of the finished sweep. Raises a `HypersweepError` for what cannot be used, `SweepInterrupted` (a
     `KeyboardInterrupt`) when stopped by a signal.
     """
+    refuse_within_import()
     request = Request(
         space=space,
         runner=runner,
@@ -100,6 +102,7 @@ def resume(
 
     Raises like `sweep`, and `StoreError` if the space in its file is another one now.
     """
+    refuse_within_import()
     place = find_place(Path(path))
     refuse_network(place.folder)
     with ControllerLock(place.lock), Study(place) as study:

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -116,9 +116,10 @@ class RunnerReference:
     def import_module(self, target: str) -> ModuleType:
         """A module that the runner needs, by name or file; raises `RunnerError`, naming the place, if it fails."""
         try:
-            if target.endswith(".py"):
-                return _import_file(Path(self.directory, target))
-            return importlib.import_module(target)
+            with _importing(target):
+                if target.endswith(".py"):
+                    return _import_file(Path(self.directory, target))
+                return importlib.import_module(target)
         except HypersweepError:
             raise
         except (Exception, SystemExit) as error:
@@ -144,6 +145,27 @@ class LoadedRunner:
         """The declared keys; None if any key is accepted. A plain name counts as a key of that name."""
         declared = self.declared_keys({**settings, **varied}) if callable(self.declared_keys) else self.declared_keys
         return None if declared is None else [Key(key) if isinstance(key, str) else key for key in declared]
+
+
+_imports_under_way: list[str] = []
+
+
+@contextlib.contextmanager
+def _importing(target: str) -> Iterator[None]:
+    _imports_under_way.append(target)
+    try:
+        yield
+    finally:
+        _imports_under_way.pop()
+
+
+def refuse_within_import() -> None:
+    """Raises `RunnerError` if a runner's module is being imported: a sweep that it starts would import it again."""
+    if _imports_under_way:
+        raise RunnerError(
+            f"{_imports_under_way[-1]}: starts a sweep when it is imported, as trial processes do; expected functions "
+            "only. Put the call of sweep under: if __name__ == '__main__':"
+        )
 
 
 def hash_files(paths: Sequence[Path]) -> dict[str, str]:

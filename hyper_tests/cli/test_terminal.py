@@ -238,3 +238,11 @@ def test_a_pipe_to_head(finished: Path) -> None:
     done = subprocess.run(["sh", "-c", line], cwd=finished, env=environment(), capture_output=True, text=True)
     assert done.stdout.startswith("number,state,k,score,")
     assert done.stderr == ""
+
+
+def test_a_pipe_that_nobody_reads(finished: Path) -> None:
+    """Little output, written at the very end, to a reader that is gone by then."""
+    line = f"{shlex.quote(sys.executable)} -m hypersweep best | true"
+    for _ in range(3):
+        done = subprocess.run(["sh", "-c", line], cwd=finished, env=environment(), capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -70,7 +70,9 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks is escaped, as on stderr
     try:
-        sys.exit(cli.main(prog_name="hypersweep", standalone_mode=False))
+        exit_code = cli.main(prog_name="hypersweep", standalone_mode=False)
+        sys.stdout.flush()  # now, while a reader that has gone can still be told
+        sys.exit(exit_code)
     except HypersweepError as error:
         fail(str(error), error.exit_code)
     except click.ClickException as error:

@@ -242,7 +242,7 @@ def test_a_pipe_to_head(finished: Path) -> None:
 
 def test_a_pipe_that_nobody_reads(finished: Path) -> None:
     """Little output, written at the very end, to a reader that is gone by then."""
-    line = f"{shlex.quote(sys.executable)} -m hypersweep best | true"
+    line = f"{shlex.quote(sys.executable)} -m hypersweep trials --top 1 --csv | true"
     for _ in range(3):
         done = subprocess.run(["sh", "-c", line], cwd=finished, env=environment(), capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")

@@ -71,7 +71,7 @@ MISTAKES = {
 
 
 @pytest.fixture
-def workplace(folder: Path) -> Path:
+def mistaken(folder: Path) -> Path:
     (folder / "sub").mkdir()
     (folder / "empty.sweep").mkdir()
     (folder / "text.txt").write_text("some text\nValid result:\na : 1\n")
@@ -88,19 +88,19 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 @pytest.mark.parametrize("words", MISTAKES)
-def test_a_mistake_is_told_and_changes_nothing(workplace: Path, call: Call, words: str) -> None:
-    before = contents(workplace)
+def test_a_mistake_is_told_and_changes_nothing(mistaken: Path, call: Call, words: str) -> None:
+    before = contents(mistaken)
     answer = call(*shlex.split(words))
     assert (answer.code, answer.out) == (2, "")
     assert re.search(MISTAKES[words], answer.err), answer.err
-    assert contents(workplace) == before
+    assert contents(mistaken) == before
 
 
 @pytest.mark.parametrize(
     "words", ["rnu", "run --foo", f"{PRODUCT} --out text.txt", "run --runner broken.py:f", "best nope"]
 )
-def test_a_process_ends_alike(workplace: Path, words: str) -> None:
-    done = hypersweep(*shlex.split(words), cwd=workplace)
+def test_a_process_ends_alike(mistaken: Path, words: str) -> None:
+    done = hypersweep(*shlex.split(words), cwd=mistaken)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(MISTAKES[words], done.stderr), done.stderr
     assert "Traceback" not in done.stderr

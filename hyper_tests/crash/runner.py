@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import time
@@ -23,14 +24,18 @@ def trace(trial: LiveTrial, word: str) -> None:
 
 
 def run(params: Params, trial: LiveTrial) -> dict[str, float]:
-    """Takes some ten milliseconds; the score depends on the params only."""
+    """Takes some ten milliseconds; the score depends on the params only. From the setting `held_from` on, trials wait
+    until there is a file `go` among the traces."""
     x = params["x"]
     assert isinstance(x, int)
+    go = Path(str(trial.settings["traces"]), "go")
     if "HYPERSWEEP_TEST_PIDS" in os.environ:
         with open(os.environ["HYPERSWEEP_TEST_PIDS"], "a") as pids:
             pids.write(f"{os.getpid()}\n")
     trace(trial, "begun")
     time.sleep(float(trial.settings.get("duration_s", 0.01)))
+    while trial.number >= trial.settings.get("held_from", math.inf) and not go.exists():
+        time.sleep(0.01)
     print("trial", trial.number)
     trace(trial, "ended")
     return {"score": (x * 7919 % 60) / 60}

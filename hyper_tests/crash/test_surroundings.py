@@ -55,17 +55,19 @@ def test_a_reader_of_the_progress_that_goes_away_stops_nothing(folder: Path) -> 
 
 
 def test_a_terminal_that_goes_away_interrupts_and_loses_nothing(folder: Path) -> None:
+    words = command("--workers", "2", "--set", "held_from=10")
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        os.execve(sys.executable, command("--workers", "2"), environment(TERM="xterm"))
-    wait_until(lambda: any((folder / "traces").iterdir()) or os.read(terminal, 1 << 16) is None, "the first trial")
+        os.execve(sys.executable, words, environment(TERM="xterm"))
+    store = folder / "hyper.sweep" / "sweep.db"
+    wait_until(lambda: os.read(terminal, 1 << 16) and store.exists() and finished(folder) == 10, "ten trials")
     os.close(terminal)
     wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0], "the end of the controller")
-    done = finished(folder)
-    assert 0 < done < NUM_TRIALS
-    assert len(read_log(folder / "hyper.result")) == done, "it was interrupted, not killed"
-    resumed = subprocess.run(command("--workers", "2"), cwd=folder, env=environment(), capture_output=True, text=True)
+    assert finished(folder) == 10
+    assert len(read_log(folder / "hyper.result")) == 10, "it was interrupted, not killed"
+    (folder / "traces" / "go").touch()
+    resumed = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
     assert resumed.returncode == 0, resumed.stderr
     assert finished(folder) == NUM_TRIALS
 

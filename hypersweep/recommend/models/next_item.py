@@ -5,6 +5,7 @@ Shapes: B rows, L positions, M predictions asked of a row, D hidden size, V item
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Examples:
             yield Examples(self.item_seq_BL[rows], self.asked_BM[rows], self.target_BM[rows])
 
 
-class NextItemModel(nn.Module):
+class NextItemModel(nn.Module, ABC):
     """A model that scores an item by its vector's dot product with the representation of a history.
 
     A subclass sets `item_embedding`, of which the first V vectors are items, and computes `encode`; it overrides the
@@ -45,9 +46,9 @@ class NextItemModel(nn.Module):
         self.vocab_size = vocab_size
         self.register_parameter("output_bias", None)
 
+    @abstractmethod
     def encode(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
         """The representation at the asked positions, B × M × D."""
-        raise NotImplementedError
 
     def make_examples(self, batch: Batch) -> Examples:
         """What a training batch teaches; draws what is random for the whole batch."""

@@ -98,7 +98,7 @@ def opened_sweep(place: Place, definition: Definition) -> Iterator[tuple[Store, 
     """The store of the sweep, made if it is not there, and its study."""
     if not place.exists:
         place.folder.mkdir(parents=True)
-        Store.create(place.store, {**definition.to_meta(), "workers": 1, "pool": "inline"}).close()
+        Store.create(place.store, {**definition.to_meta(), "resources": {}}).close()
     store = Store(place.store)
     with contextlib.closing(store), Study(place) as study:
         store.begin_session({}, 0.0)

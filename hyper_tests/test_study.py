@@ -78,7 +78,7 @@ def test_a_running_sweep_can_be_read(place: Place) -> None:
 
     place.folder.mkdir()
     with ControllerLock(place.lock):
-        Store.create(place.store, {**define(SPACE).to_meta(), "workers": 2, "pool": "local"}).close()
+        Store.create(place.store, {**define(SPACE).to_meta(), "resources": {}}).close()
         run_sweep(place, define(SPACE), ScriptedPool(2, end=end), look)
     assert [counts["finished"] for counts in seen] == [1, 2, 3, 4, 4, 5]
     assert [counts["running"] for counts in seen] == [2, 2, 2, 2, 1, 0]

@@ -36,6 +36,14 @@ class TrialStarted:
 
 
 @dataclass(frozen=True)
+class TrialPlaced:
+    """A trial has begun on what `where` says, in words: a device, or a machine of a cluster."""
+
+    trial: Trial
+    where: str
+
+
+@dataclass(frozen=True)
 class TrialReported:
     """A running trial told an intermediate result."""
 
@@ -55,5 +63,5 @@ class TrialEnded:
     duration_s: float
 
 
-Event = Noted | SweepStarted | TrialStarted | TrialReported | TrialEnded
+Event = Noted | SweepStarted | TrialStarted | TrialPlaced | TrialReported | TrialEnded
 OnEvent = Callable[[Event], None]

@@ -17,6 +17,7 @@ from hypersweep.definition import Definition, describe_differences
 from hypersweep.errors import StoreError, naming_places
 from hypersweep.events import Event, Noted, OnEvent
 from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
+from hypersweep.pool import Resources
 from hypersweep.request import Request, Resolved, resolve
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.reference import refuse_within_import
@@ -46,7 +47,7 @@ def sweep(
     mode: Literal["max", "min"] | None = None,
     order: Literal["sequential", "shuffled"] = "sequential",
     seed: int | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     threads: int | None = None,
     pool: str = "local",
     from_result: str | Path | None = None,
@@ -73,9 +74,8 @@ def sweep(
         mode=mode,
         order=order,
         seed=seed,
-        workers=workers,
         threads=threads,
-        pool=pool,
+        resources=Resources(pool=pool, workers=workers),
         from_result=from_result,
         out=out,
     )
@@ -112,8 +112,7 @@ def resume(
             place,
             study,
             _with_score(definition, metric, mode),
-            pool_name=study.meta["pool"] if pool is None else pool,
-            workers=study.meta["workers"] if workers is None else workers,
+            resources=Resources(**study.meta["resources"]).replaced_by({"pool": pool, "workers": workers}),
             function=None,
             on_event=on_event,
         )
@@ -132,8 +131,7 @@ def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
             place,
             study,
             _with_score(recorded, asked.metric, asked.mode),
-            pool_name=request.pool,
-            workers=request.workers,
+            resources=request.resources,
             function=resolved.function,
             on_event=on_event,
         )
@@ -156,7 +154,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
     if not may_move and not is_own_log:
         refuse_foreign_log(place)
     searcher = definition.searcher
-    with opened_pool(place, definition, request.pool, request.workers, resolved.function) as (pool, description):
+    with opened_pool(place, definition, request.resources, resolved.function) as (pool, description):
         check_names(resolved, description.keys, on_event)
         adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
         if description.has_prepare and len(adopted) < searcher.size:
@@ -165,7 +163,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
             _move_aside(place, on_event)
         elif is_own_log:
             on_event(Noted(f"{place.log} was moved to {move_aside([place.log])[0]}"))
-        meta = {**definition.to_meta(), "workers": request.workers, "pool": request.pool}
+        meta = {**definition.to_meta(), "resources": request.resources.to_meta()}
         with _created(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
@@ -178,8 +176,7 @@ def _run_existing(
     study: Study,
     definition: Definition,
     *,
-    pool_name: str,
-    workers: int,
+    resources: Resources,
     function: Callable[..., Any] | None,
     on_event: OnEvent,
 ) -> Study:
@@ -190,7 +187,7 @@ def _run_existing(
         ResultFile(study).renew()
         on_event(Noted("the sweep is finished: nothing is left to run"))
         return Study(place)
-    with opened_pool(place, definition, pool_name, workers, function) as (pool, description):
+    with opened_pool(place, definition, resources, function) as (pool, description):
         if description.has_prepare:
             pool.prepare()
         run_session(place, study, definition, pool, on_event)

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterator
 
 from hypersweep.errors import ResultLogError, SelectionError
-from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialReported, TrialStarted
+from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
 from hypersweep.interrupt import InterruptGuard
-from hypersweep.pool import Ended, Pool, PoolEvent, Reported
+from hypersweep.pool import Ended, Placed, Pool, PoolEvent, Reported
 from hypersweep.resultfile import ResultFile
 from hypersweep.search import Searcher
 from hypersweep.selection import Objective, find_score_name, is_better
@@ -132,7 +132,9 @@ class Loop:
         self.pool.submit([trial])
 
     def _handle(self, event: PoolEvent, *, may_start: bool) -> None:
-        if isinstance(event, Reported):
+        if isinstance(event, Placed):
+            self.on_event(TrialPlaced(self.running[event.number][0], event.where))
+        elif isinstance(event, Reported):
             self.reports.append(event)
             self.on_event(TrialReported(self.running[event.number][0], event.step, event.metrics))
         else:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from hypersweep.definition import Definition, Sources
 from hypersweep.errors import RunnerError, SearchError, SettingsError, SpaceError, naming_places
 from hypersweep.place import Place
+from hypersweep.pool import Resources
 from hypersweep.runner import RunnerReference
 from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
@@ -40,9 +41,8 @@ class Request:
     mode: Literal["max", "min"] | None = None
     order: Literal["sequential", "shuffled"] = "sequential"
     seed: int | None = None
-    workers: int = 1
     threads: int | None = None
-    pool: str = "local"
+    resources: Resources = field(default_factory=Resources)
     from_result: str | Path | None = None
     out: str | Path | None = None
 
@@ -135,7 +135,9 @@ def _choose_seed(asked: int | None, loaded: LoadedSettings) -> int:
 
 
 def _choose_threads(request: Request) -> int:
-    threads = max(1, count_cores() // max(1, request.workers)) if request.threads is None else request.threads
+    threads = (
+        max(1, count_cores() // max(1, request.resources.workers or 1)) if request.threads is None else request.threads
+    )
     if threads < 1:
         raise SettingsError(f"--threads: got {threads}; expected at least 1. Give a positive number")
     return threads
@@ -151,7 +153,7 @@ def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., A
         return RunnerReference.parse(DEFAULT_RUNNER, directory), None
     if isinstance(request.runner, str):
         return RunnerReference.parse(request.runner, directory), None
-    if request.pool == "inline":
+    if request.resources.pool == "inline":
         is_named = inspect.isroutine(request.runner) or inspect.isclass(request.runner)
         named = request.runner if is_named else type(request.runner)
         name = f"{named.__module__}:{named.__qualname__}"

@@ -12,7 +12,7 @@ from hypersweep.definition import Definition
 from hypersweep.events import Noted, OnEvent
 from hypersweep.loop import Loop
 from hypersweep.place import Place
-from hypersweep.pool import Description, Pool, Work, open_pool
+from hypersweep.pool import Description, Pool, Resources, Work, open_pool
 from hypersweep.provenance import describe_changes, take_record
 from hypersweep.store import Store
 from hypersweep.study import Study
@@ -28,7 +28,7 @@ class SweepInterrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def opened_pool(
-    place: Place, definition: Definition, name: str, workers: int, function: Callable[..., Any] | None
+    place: Place, definition: Definition, resources: Resources, function: Callable[..., Any] | None
 ) -> Iterator[tuple[Pool, Description]]:
     """A pool for the trials of the sweep, and what its runner declares; raises what `pool.open_pool` does."""
     work = Work(
@@ -39,7 +39,7 @@ def opened_pool(
         place=place,
         function=function,
     )
-    pool = open_pool(name, work, workers)
+    pool = open_pool(work, resources)
     try:
         yield pool, pool.describe()
     finally:

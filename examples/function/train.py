@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,12 +31,12 @@ def train(params: Mapping[str, Any], trial: LiveTrial) -> dict[str, Any]:
     (train_points, valid_points), (train_label, valid_label) = np.split(points, 2), np.split(label, 2)
     activate, slope = ACTIVATIONS[params["activation"]]
     sizes = [2, *params["hidden_sizes"], 1]
-    weights = [rng.normal(0, 1 / np.sqrt(rows), (rows, columns)) for rows, columns in zip(sizes, sizes[1:])]
+    weights = [rng.normal(0, 1 / np.sqrt(rows), (rows, columns)) for rows, columns in itertools.pairwise(sizes)]
     biases = [np.zeros(columns) for columns in sizes[1:]]
 
     def forward(x: np.ndarray) -> list[np.ndarray]:
         layers = [x]
-        for weight, bias in zip(weights[:-1], biases[:-1]):
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
             layers.append(activate(layers[-1] @ weight + bias))
         logit = layers[-1] @ weights[-1] + biases[-1]
         return [*layers, 1 / (1 + np.exp(-logit))]

@@ -23,6 +23,6 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def store(place: Place) -> Iterator[Store]:
     place.folder.mkdir()
-    store = Store.create(place.store, {**define(SPACE).to_meta(), "workers": 1, "pool": "local"})
+    store = Store.create(place.store, {**define(SPACE).to_meta(), "resources": {}})
     with contextlib.closing(store.connection):
         yield store

@@ -13,7 +13,7 @@ import pytest
 from hyper_tests.contracts import runners
 from hyper_tests.processes import TIMEOUT_S
 from hypersweep.place import Place
-from hypersweep.pool import POOLS, Ended, Pool, PoolEvent, Work, open_pool
+from hypersweep.pool import POOLS, Ended, Pool, PoolEvent, Resources, Work, open_pool
 from hypersweep.runner import RunnerReference
 from hypersweep.trial import Outcome, Trial
 
@@ -45,7 +45,7 @@ def open_unready(
         threads=threads,
         place=place,
     )
-    return open_pool(name, work, workers)
+    return open_pool(work, Resources(pool=name, workers=workers))
 
 
 def trial(number: int, **params: Any) -> Trial:

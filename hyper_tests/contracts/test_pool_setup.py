@@ -20,7 +20,7 @@ from hyper_tests.contracts.pools import (
 from hyper_tests.processes import is_alive
 from hypersweep.errors import DataError, HypersweepError, PoolError, RunnerError, SettingsError
 from hypersweep.place import Place
-from hypersweep.pool import Work, open_pool
+from hypersweep.pool import Resources, Work, open_pool
 from hypersweep.runner import Key, RunnerReference
 from hypersweep.trial import Finished, Result
 
@@ -91,8 +91,8 @@ def test_a_runner_that_cannot_be_loaded(name: str, place: Place) -> None:
 def test_pools_that_cannot_be() -> None:
     work = Work(RunnerReference("x:y", False, "."), {}, {}, 1, Place.of(Path(), "hyper"))
     with pytest.raises(PoolError, match=r"--pool: got 'locl'; expected one of local, inline. Did you mean 'local'"):
-        open_pool("locl", work, 1)
+        open_pool(work, Resources(pool="locl", workers=1))
     with pytest.raises(PoolError, match="--workers: got 0; expected at least 1"):
-        open_pool("local", work, 0)
+        open_pool(work, Resources(pool="local", workers=0))
     with pytest.raises(PoolError, match="inline runs one trial at a time, got 2"):
-        open_pool("inline", work, 2)
+        open_pool(work, Resources(pool="inline", workers=2))

@@ -13,7 +13,7 @@ from hypersweep.cli.options import ORDER, SCORE, WHAT, GroupedCommand, grouped, 
 @WHAT
 @SCORE
 @ORDER
-@grouped("Where it runs", "--workers", type=int, default=1, show_default=True, metavar="N", help="Trials at once.")
+@grouped("Where it runs", "--workers", type=int, metavar="N", help="Trials at once; 1 if not given.")
 @grouped("Where it runs", "--threads", type=int, metavar="T", help="Threads per trial; cores / workers if not given.")
 @grouped("Where it runs", "--pool", default="local", show_default=True, metavar="P", help="local or inline.")
 @grouped("What is kept", "--out", metavar="DIR", help="Put hyper.sweep and hyper.result there.")

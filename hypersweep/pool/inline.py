@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from hypersweep.errors import PoolError
 from hypersweep.pool.local import LocalPool
 from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
+from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
 from hypersweep.runner import LiveTrial, execute
 from hypersweep.runner.execute import TrialInterrupted
@@ -22,8 +24,13 @@ from hypersweep.trial import Interrupted, Trial
 class InlinePool:
     """One slot, no process: what a trial breaks (memory, the interpreter) breaks the sweep."""
 
-    def __init__(self, work: Work, num_workers: int = 1) -> None:
-        self.num_slots = num_workers
+    def __init__(self, work: Work, resources: Resources) -> None:
+        if resources.workers not in (None, 1):
+            raise PoolError(
+                f"--workers: pool inline runs one trial at a time, got {resources.workers}; expected 1. "
+                "Use --pool local"
+            )
+        self.num_slots = 1
         self.work = work
         os.environ.update(thread_environment(work.threads))
         self.runner = work.reference.load() if work.function is None else work.reference.wrap(work.function)
@@ -40,7 +47,7 @@ class InlinePool:
     def prepare(self) -> Path | None:
         if self.runner.prepare is None:
             return None
-        helper = LocalPool(dataclasses.replace(self.work, function=None), 1)
+        helper = LocalPool(dataclasses.replace(self.work, function=None), Resources())
         try:
             helper.describe()
             self.prepared = helper.prepare()

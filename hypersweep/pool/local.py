@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from hypersweep import errors
 from hypersweep.errors import PoolError, RunnerError
 from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
+from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
 from hypersweep.runner import Key
 from hypersweep.trial import Failed, Interrupted, Trial, outcome_from_json
@@ -30,13 +31,13 @@ CLOSE_GRACE_S = 2.0
 class LocalPool:
     """`num_slots` processes at once; a crash, a leak or an `os._exit` in a trial harms nothing else."""
 
-    def __init__(self, work: Work, num_workers: int) -> None:
+    def __init__(self, work: Work, resources: Resources) -> None:
         if work.function is not None:
             raise RunnerError(
                 f"runner: {work.reference.text} is a function without a file; expected one that another process can "
                 "import. Move it to the top of a file, or use pool='inline'"
             )
-        self.num_slots = num_workers
+        self.num_slots = resources.workers or 1
         self.work = work
         self.prepared: Path | None = None
         self.pid_of: dict[int, int | None] = {}  # running trials; None until the server has told

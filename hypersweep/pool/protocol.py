@@ -17,6 +17,7 @@ class Work:
     """What all trials of a sweep have in common.
 
     `varied` are the choices of the space, by name: what a runner's keys may depend on besides the settings.
+    `trial_timeout_s` is how long a trial may run, None: as long as it wants.
     `function` is the runner itself where it has no name by which another process could load it (pool inline only).
     """
 
@@ -25,6 +26,7 @@ class Work:
     varied: Mapping[str, Sequence[Any]]
     threads: int
     place: Place
+    trial_timeout_s: float | None = None
     function: Callable[..., Any] | None = None
 
 
@@ -34,6 +36,14 @@ class Description:
 
     keys: list[Key] | None
     has_prepare: bool
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A trial has begun; `where` says on what, in words for people (`GPU 1`, `node 10.0.0.7`)."""
+
+    number: int
+    where: str
 
 
 @dataclass(frozen=True)
@@ -53,17 +63,19 @@ class Ended:
     outcome: Outcome
 
 
-PoolEvent = Reported | Ended
+PoolEvent = Placed | Reported | Ended
 
 
 class Pool(Protocol):
     """Runs batches of trials, `num_slots` of them at once. Used by one thread of the controller.
 
-    A trial that crashes ends as failed. A trial whose place to run was lost (a server process killed) ends as
+    A trial that crashes ends as failed, and so does one that runs longer than `Work.trial_timeout_s`: it is asked to
+    end, and made to after a grace period. A trial whose place to run was lost (a server process killed) ends as
     interrupted, and the loop submits it again.
     """
 
     num_slots: int
+    """May change from one `wait` to the next, where the machines of a cluster come and go."""
 
     def describe(self) -> Description:
         """What the runner declares; called once, before anything else. Raises `RunnerError` if it cannot be loaded."""

@@ -1,35 +1,30 @@
-"""`make bench`: runs every benchmark and writes RESULTS.md."""
+"""`make bench` runs every benchmark, `python -m benchmarks engine …` those named, and renews their sections of
+RESULTS.md.
+
+A benchmark is a module of this folder with a `TITLE` and a function `measure_section()`, which runs it and gives the
+Markdown below that title.
+"""
 
 from __future__ import annotations
 
-import os
-import platform
-from importlib.metadata import version
+import importlib
+import sys
 
-from benchmarks import engine
-from benchmarks.environments import ROOT
+from benchmarks import report
 
-HEAD = """# Results
-
-Written by `make bench`. Each table was measured in one run, tool after tool, on one machine:
-{machine}.
-
-## What a trial costs besides the training
-
-No-op trials. hypersweep commits every finish before it counts it; `inline` runs them in the controller, `local` in a
-process each. Optuna stores to SQLite as well, RecBole only at the very end, Ray Tune in processes.
-
-"""
+NAMES = ("engine",)
 
 
 def main() -> None:
-    machine = (
-        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()}, Python {platform.python_version()}, "
-        f"hypersweep {version('hypersweep')}"
-    )
-    text = HEAD.format(machine=machine) + engine.tabulate(engine.measure()) + "\n"
-    (ROOT / "benchmarks" / "RESULTS.md").write_text(text)
-    print(text)
+    chosen = sys.argv[1:] or NAMES
+    unknown = [name for name in chosen if name not in NAMES]
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(unknown)}; expected some of {', '.join(NAMES)}")
+    modules = {name: importlib.import_module(f"benchmarks.{name}") for name in NAMES}
+    for name in chosen:
+        text = f"{report.describe_run(name)}\n\n{modules[name].measure_section()}"
+        report.renew({modules[name].TITLE: text}, order=[module.TITLE for module in modules.values()])
+        print(f"## {modules[name].TITLE}\n\n{text}\n")
 
 
 main()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.environments import ROOT, find_python
+from benchmarks.report import format_table
+
+TITLE = "What a trial costs besides the training"
+TEXT = """\
+No-op trials. hypersweep commits every finish before it counts it; `inline` runs them in the controller, `local` in a
+process each. Optuna stores to SQLite as well, RecBole only at the very end, Ray Tune in processes.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,18 +75,18 @@ def measure() -> list[Measurement]:
     ]
 
 
-def tabulate(measurements: list[Measurement]) -> str:
-    """A Markdown table; the ratios are to the first row."""
-    lines = ["| tool | trials | points tried | trials/s | hypersweep inline is |", "|---|---|---|---|---|"]
-    for measurement in measurements:
-        ratio = measurements[0].rate / measurement.rate
-        lines.append(
-            f"| {measurement.name} | {measurement.num_trials:,} | {measurement.num_distinct:,} "
-            f"| {measurement.rate:,.1f} | {ratio:,.1f} × |"
-        )
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path.cwd()))
-    print(tabulate(measure()))
+def measure_section() -> str:
+    """The ratios are to the first row."""
+    measurements = measure()
+    rows = [
+        [
+            one.name,
+            f"{one.num_trials:,}",
+            f"{one.num_distinct:,}",
+            f"{one.rate:,.1f}",
+            f"{measurements[0].rate / one.rate:,.1f} ×",
+        ]
+        for one in measurements
+    ]
+    names = ["tool", "trials", "points tried", "trials/s", "hypersweep inline is"]
+    return f"{TEXT}\n{format_table(names, rows)}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,33 @@ import pytest
 from hyper_tests.contracts import runners
 from hyper_tests.processes import TIMEOUT_S
 from hypersweep.place import Place
-from hypersweep.pool import POOLS, Ended, Pool, PoolEvent, Resources, Work, open_pool
+from hypersweep.pool import Ended, Pool, PoolEvent, Reported, Resources, Work, open_pool
 from hypersweep.runner import RunnerReference
 from hypersweep.trial import Outcome, Trial
 
-every_pool = pytest.mark.parametrize("name", list(POOLS))
-pool_of_processes = pytest.mark.parametrize("name", [name for name in POOLS if name != "inline"])
+# How each pool is opened in these tests. Another pool passes the same suite by a line here (and in SLOW, if it takes
+# long to start); what it needs around it, such as a cluster, its function may start once and keep.
+RESOURCES: Mapping[str, Callable[..., Resources]] = {
+    "local": functools.partial(Resources, pool="local"),
+    "inline": functools.partial(Resources, pool="inline"),
+}
+SLOW: frozenset[str] = frozenset()
+
+
+def _parametrize(names: Iterable[str]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in names]
+    )
+
+
+every_pool = _parametrize(RESOURCES)
+pool_of_processes = _parametrize(name for name in RESOURCES if name != "inline")
 
 
 @contextlib.contextmanager
-def opened(
-    name: str, place: Place, runner: Callable[..., Any] | str, *, workers: int = 1, threads: int = 1, **settings: Any
-) -> Iterator[Pool]:
-    """A pool for one of the runners, ready for trials. `told` is a path in the test's folder."""
-    pool = open_unready(name, place, runner, workers=workers, threads=threads, **settings)
+def opened(name: str, place: Place, runner: Callable[..., Any] | str, **options: Any) -> Iterator[Pool]:
+    """A pool for one of the runners, ready for trials; the options are those of `open_unready`."""
+    pool = open_unready(name, place, runner, **options)
     try:
         pool.describe()
         yield pool
@@ -35,8 +49,17 @@ def opened(
 
 
 def open_unready(
-    name: str, place: Place, runner: Callable[..., Any] | str, *, workers: int = 1, threads: int = 1, **settings: Any
+    name: str,
+    place: Place,
+    runner: Callable[..., Any] | str,
+    *,
+    resources: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    threads: int = 1,
+    trial_timeout_s: float | None = None,
+    **settings: Any,
 ) -> Pool:
+    """A pool before `describe`. Of the fixed settings `told` is there always: a path in the test's folder."""
     attribute = runner if isinstance(runner, str) else runner.__name__
     work = Work(
         reference=RunnerReference.parse(f"{runners.__file__}:{attribute}", Path.cwd()),
@@ -44,8 +67,9 @@ def open_unready(
         varied={"x": [1, 2]},
         threads=threads,
         place=place,
+        trial_timeout_s=trial_timeout_s,
     )
-    return open_pool(work, Resources(pool=name, workers=workers))
+    return open_pool(work, RESOURCES[name](**{"workers": workers, **(resources or {})}))
 
 
 def trial(number: int, **params: Any) -> Trial:
@@ -62,14 +86,18 @@ def collect(pool: Pool, num_ends: int) -> list[PoolEvent]:
     return events
 
 
+def reports(events: list[PoolEvent]) -> list[Reported]:
+    return [event for event in events if isinstance(event, Reported)]
+
+
 def outcomes(events: list[PoolEvent]) -> dict[int, Outcome]:
     ends = [event for event in events if isinstance(event, Ended)]
     assert len({end.number for end in ends}) == len(ends), "a trial ends once"
     return {end.number: end.outcome for end in ends}
 
 
-def run_one(name: str, place: Place, runner: Callable[..., Any] | str, **settings: Any) -> Outcome:
-    with opened(name, place, runner, **settings) as pool:
+def run_one(name: str, place: Place, runner: Callable[..., Any] | str, **options: Any) -> Outcome:
+    with opened(name, place, runner, **options) as pool:
         pool.submit([trial(0)])
         return outcomes(collect(pool, 1))[0]
 

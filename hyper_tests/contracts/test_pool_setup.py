@@ -10,6 +10,7 @@ import pytest
 
 from hyper_tests.contracts import runners
 from hyper_tests.contracts.pools import (
+    RESOURCES,
     collect,
     every_pool,
     open_unready,
@@ -20,7 +21,7 @@ from hyper_tests.contracts.pools import (
 from hyper_tests.processes import is_alive
 from hypersweep.errors import DataError, HypersweepError, PoolError, RunnerError, SettingsError
 from hypersweep.place import Place
-from hypersweep.pool import Resources, Work, open_pool
+from hypersweep.pool import POOLS, Resources, Work, open_pool
 from hypersweep.runner import Key, RunnerReference
 from hypersweep.trial import Finished, Result
 
@@ -86,6 +87,10 @@ def test_what_prepare_raises_comes_back(
 def test_a_runner_that_cannot_be_loaded(name: str, place: Place) -> None:
     with pytest.raises(RunnerError, match=r"has no 'sqare'.*Did you mean 'square'"), opened(name, place, "sqare"):
         pass
+
+
+def test_every_pool_is_tested() -> None:
+    assert RESOURCES.keys() == POOLS.keys()
 
 
 def test_pools_that_cannot_be() -> None:

@@ -125,7 +125,7 @@ FILE_ERRORS = [
     ('a: "\\uD800"\n', r":1: no value, got '\\ud800'"),
     (
         "a: &a [*a, *a]\n",
-        r":1: nested too deeply, too large, or an alias of itself; expected plain settings\. Simplify it$",
+        r":1: nested too deeply, too large, or an alias of itself; expected plain values\. Simplify it$",
     ),
     ("a: &a {<<: *a}\n", r":1: nested too deeply"),
     ("a: " + "[" * 100 + "]" * 100 + "\n", r":1: nested too deeply"),

@@ -20,7 +20,7 @@ TESTS = ROOT / "hyper_tests"
 # itself imported by nobody, since the runner registry knows it by name.
 FLOORS = (
     ("errors", "space", "trial"),
-    ("textfile", "spacefile", "selection", "resultlog", "settings", "search", "pruning", "runner"),
+    ("textfile", "yamltext", "spacefile", "selection", "resultlog", "settings", "search", "pruning", "runner"),
     ("place", "store", "study", "resultfile", "pool"),
     ("events", "interrupt", "provenance", "definition", "adopt", "request", "checks", "loop", "session", "launch"),
     ("cli",),

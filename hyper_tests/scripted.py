@@ -18,6 +18,7 @@ from hypersweep.runner import RunnerReference
 from hypersweep.spacefile import parse_space
 from hypersweep.store import Store
 from hypersweep.study import Study
+from hypersweep.supervision import Supervision
 from hypersweep.trial import Finished, Interrupted, Outcome, Result, Trial
 
 
@@ -94,11 +95,14 @@ def define(space: str, **fields: Any) -> Definition:
 
 
 @contextlib.contextmanager
-def opened_sweep(place: Place, definition: Definition) -> Iterator[tuple[Store, Study]]:
+def opened_sweep(
+    place: Place, definition: Definition, supervision: Supervision | None = None
+) -> Iterator[tuple[Store, Study]]:
     """The store of the sweep, made if it is not there, and its study."""
     if not place.exists:
         place.folder.mkdir(parents=True)
-        Store.create(place.store, {**definition.to_meta(), "resources": {}}).close()
+        options = {"resources": {}, "supervision": (supervision or Supervision()).to_meta()}
+        Store.create(place.store, {**definition.to_meta(), **options}).close()
     store = Store(place.store)
     with contextlib.closing(store), Study(place) as study:
         store.begin_session({}, 0.0)
@@ -108,9 +112,17 @@ def opened_sweep(place: Place, definition: Definition) -> Iterator[tuple[Store, 
 def _ignore(event: Event) -> None: ...
 
 
-def run_sweep(place: Place, definition: Definition, pool: ScriptedPool, on_event: OnEvent = _ignore) -> bool:
+def run_sweep(
+    place: Place,
+    definition: Definition,
+    pool: ScriptedPool,
+    on_event: OnEvent = _ignore,
+    *,
+    is_retrying_failed: bool = False,
+    **supervision: Any,
+) -> bool:
     """The loop, once: to the end, or until the pool sends its signal (then True)."""
-    with opened_sweep(place, definition) as (store, study):
+    with opened_sweep(place, definition, Supervision(**supervision)) as (store, study):
         loop = Loop(
             store=store,
             study=study,
@@ -119,6 +131,8 @@ def run_sweep(place: Place, definition: Definition, pool: ScriptedPool, on_event
             objective=definition.objective,
             threads=1,
             seed=definition.seed,
+            supervision=Supervision(**supervision),
             on_event=on_event,
+            is_retrying_failed=is_retrying_failed,
         )
         return loop.run()

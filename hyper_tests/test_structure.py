@@ -22,7 +22,8 @@ FLOORS = (
     ("errors", "space", "trial"),
     ("textfile", "yamltext", "spacefile", "selection", "resultlog", "settings", "search", "pruning", "runner"),
     ("place", "store", "study", "resultfile", "pool"),
-    ("events", "interrupt", "provenance", "definition", "adopt", "request", "checks", "loop", "session", "launch"),
+    ("events", "interrupt", "provenance", "supervision", "definition", "adopt", "request", "checks"),
+    ("agenda", "checkpoints", "loop", "session", "launch"),
     ("cli",),
 )
 ROOMS = [room for floor in FLOORS for room in floor]

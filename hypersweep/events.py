@@ -54,13 +54,15 @@ class TrialReported:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """The end of a trial was committed. `result` has the score that counts; None unless finished."""
+    """The end of a trial was committed. `result` has the score that counts; None unless finished. `is_to_retry`: it has
+    failed, and will be tried again."""
 
     trial: Trial
     outcome: Outcome
     result: Result | None
     is_best: bool
     duration_s: float
+    is_to_retry: bool = False
 
 
 Event = Noted | SweepStarted | TrialStarted | TrialPlaced | TrialReported | TrialEnded

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hypersweep.adopt import Adopted, read_adopted
 from hypersweep.checks import check_names, check_sources, refuse_changed, refuse_existing, refuse_foreign_log
@@ -18,13 +18,17 @@ from hypersweep.errors import StoreError, naming_places
 from hypersweep.events import Event, Noted, OnEvent
 from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
 from hypersweep.pool import Resources
-from hypersweep.request import Request, Resolved, resolve
+from hypersweep.request import Request, Resolved, SessionOptions, resolve
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.reference import refuse_within_import
 from hypersweep.session import SweepInterrupted, opened_pool, run_session
 from hypersweep.space import Space
 from hypersweep.store import Store
 from hypersweep.study import Study
+from hypersweep.supervision import Supervision
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["SweepInterrupted", "resume", "sweep"]
 
@@ -47,15 +51,15 @@ def sweep(
     mode: Literal["max", "min"] | None = None,
     order: Literal["sequential", "shuffled"] = "sequential",
     seed: int | None = None,
-    workers: int | None = None,
     threads: int | None = None,
-    pool: str = "local",
     from_result: str | Path | None = None,
     out: str | Path | None = None,
     if_exists: IfExists = "refuse",
     on_event: OnEvent = _ignore,
+    **session: Unpack[SessionOptions],
 ) -> Study:
-    """Run one trial per combination of `space` to the end; the options are those of `hypersweep run`.
+    """Run one trial per combination of `space` to the end; the options are those of `hypersweep run`, with those of
+    `SessionOptions`: workers, pool, retries, ….
 
     `runner` is a name as for `--runner`, or a callable (see `runner.contract`); pool `local` needs one that another
     process can import. `if_exists` says what to do with a sweep that is there: refuse, resume it, or restart.
@@ -75,7 +79,7 @@ def sweep(
         order=order,
         seed=seed,
         threads=threads,
-        resources=Resources(pool=pool, workers=workers),
+        session=session,
         from_result=from_result,
         out=out,
     )
@@ -92,13 +96,14 @@ def sweep(
 def resume(
     path: str | Path = ".",
     *,
-    workers: int | None = None,
-    pool: str | None = None,
     metric: str | None = None,
     mode: Literal["max", "min"] | None = None,
+    retry_failed: bool = False,
     on_event: OnEvent = _ignore,
+    **session: Unpack[SessionOptions],
 ) -> Study:
     """Go on with the sweep at `path`, by its own settings; what is not None replaces what it was run with.
+    `retry_failed`: trials that have failed for good are tried again, too.
 
     Raises like `sweep`, and `StoreError` if the space in its file is another one now.
     """
@@ -112,8 +117,9 @@ def resume(
             place,
             study,
             _with_score(definition, metric, mode),
-            resources=Resources(**study.meta["resources"]).replaced_by({"pool": pool, "workers": workers}),
+            session,
             function=None,
+            is_retrying_failed=retry_failed,
             on_event=on_event,
         )
 
@@ -131,7 +137,7 @@ def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
             place,
             study,
             _with_score(recorded, asked.metric, asked.mode),
-            resources=request.resources,
+            request.session,
             function=resolved.function,
             on_event=on_event,
         )
@@ -153,8 +159,8 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
     is_own_log = adopted_path is not None and adopted_path.resolve() == place.log.resolve()
     if not may_move and not is_own_log:
         refuse_foreign_log(place)
-    searcher = definition.searcher
-    with opened_pool(place, definition, request.resources, resolved.function) as (pool, description):
+    searcher, resources, supervision = definition.searcher, request.resources, request.supervision
+    with opened_pool(place, definition, resources, supervision, resolved.function) as (pool, description):
         check_names(resolved, description.keys, on_event)
         adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
         if description.has_prepare and len(adopted) < searcher.size:
@@ -163,11 +169,11 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
             _move_aside(place, on_event)
         elif is_own_log:
             on_event(Noted(f"{place.log} was moved to {move_aside([place.log])[0]}"))
-        meta = {**definition.to_meta(), "resources": request.resources.to_meta()}
+        meta = {**definition.to_meta(), "resources": resources.to_meta(), "supervision": supervision.to_meta()}
         with _created(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
-            run_session(place, study, definition, pool, on_event)
+            run_session(place, study, definition, pool, supervision, on_event)
     return Study(place)
 
 
@@ -175,22 +181,26 @@ def _run_existing(
     place: Place,
     study: Study,
     definition: Definition,
+    session: SessionOptions,
     *,
-    resources: Resources,
     function: Callable[..., Any] | None,
     on_event: OnEvent,
+    is_retrying_failed: bool = False,
 ) -> Study:
     """The rest of a sweep whose lock is held."""
-    _judge_again(place, study, definition)
+    resources = Resources(**study.meta["resources"]).replaced_by(session)
+    supervision = Supervision(**study.meta["supervision"]).replaced_by(session)
+    _record_again(place, study, definition, {"resources": resources.to_meta(), "supervision": supervision.to_meta()})
     counts = study.counts()
-    if counts["waiting"] == counts["running"] == 0:  # running: left so by a controller that was killed
+    is_done = counts["waiting"] == counts["running"] == 0  # running: left so by a controller that was killed
+    if is_done and not (is_retrying_failed and counts["failed"]):
         ResultFile(study).renew()
         on_event(Noted("the sweep is finished: nothing is left to run"))
         return Study(place)
-    with opened_pool(place, definition, resources, function) as (pool, description):
+    with opened_pool(place, definition, resources, supervision, function) as (pool, description):
         if description.has_prepare:
             pool.prepare()
-        run_session(place, study, definition, pool, on_event)
+        run_session(place, study, definition, pool, supervision, on_event, is_retrying_failed=is_retrying_failed)
     return Study(place)
 
 
@@ -222,8 +232,9 @@ def _created(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) 
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _judge_again(place: Place, study: Study, definition: Definition) -> None:
-    """Give the finished trials the score of a newly named metric, or find that there still is none.
+def _record_again(place: Place, study: Study, definition: Definition, options: Mapping[str, Any]) -> None:
+    """Record what may be another at a resume: the session's options, and the score that counts, by which the finished
+    trials are judged anew.
 
     Raises `SelectionError` if a result does not have it.
     """
@@ -234,8 +245,8 @@ def _judge_again(place: Place, study: Study, definition: Definition) -> None:
     store = Store(place.store)
     with contextlib.closing(store), store.transaction():
         store.rescore(scores)
-        store.set_meta("metric", definition.metric)
-        store.set_meta("mode", definition.mode)
+        for key, value in {"metric": definition.metric, "mode": definition.mode, **options}.items():
+            store.set_meta(key, value)
     study.forget_meta()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator
 
+from hypersweep.agenda import Agenda
+from hypersweep.checkpoints import Checkpoints
 from hypersweep.errors import ResultLogError, SelectionError
 from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
 from hypersweep.interrupt import InterruptGuard
@@ -15,7 +15,8 @@ from hypersweep.search import Searcher
 from hypersweep.selection import Objective, find_score_name, is_better
 from hypersweep.store import Store
 from hypersweep.study import Study
-from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Trial, seed_of
+from hypersweep.supervision import Supervision
+from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Trial
 
 POLL_S = 0.2  # how soon a signal is noticed
 STOP_GRACE_S = 5.0
@@ -39,36 +40,45 @@ class Loop:
         objective: Objective,
         seed: int,
         threads: int,
+        supervision: Supervision,
         on_event: OnEvent,
+        is_retrying_failed: bool = False,
     ) -> None:
         self.store = store
         self.study = study
         self.searcher = searcher
         self.pool = pool
         self.objective = objective
-        self.seed = seed
         self.threads = threads
+        self.supervision = supervision
         self.on_event = on_event
         self.result_file = ResultFile(study)
         self.running: dict[int, tuple[Trial, float]] = {}
-        self.again: deque[Trial] = deque()
-        self.new_numbers: Iterator[int] = iter(())
+        self.agenda = Agenda(
+            study, searcher, seed=seed, retries=supervision.retries, is_retrying_failed=is_retrying_failed
+        )
+        best = study.best()
+        self.best: Result | None = best.result if best else None
+        self.checkpoints = Checkpoints(study.place, supervision.keep, best.trial.number if best else None)
+        for failed in self.agenda.failed:
+            self.checkpoints.clear(failed.number)
+        self.num_judged = study.counts()["finished"] or 0
         self.reports: list[Reported] = []
         self.reports_due_at = 0.0
-        self.best: Result | None = None
-        self.num_judged = 0
+        self.is_stopped = False
         self.selection_error: SelectionError | None = None
         self.log_problem = ""
 
     def run(self) -> bool:
-        self._take_stock()
+        self._tell_start()
         with InterruptGuard(on_signal=self.pool.interrupt) as interrupt:
             try:
-                for _ in range(self.pool.num_slots):
-                    self._start_next()
-                while self.running and not interrupt.is_requested and self.selection_error is None:
+                while not interrupt.is_requested and not self.is_stopped:
+                    self._fill_slots()
+                    if not self.running and self.pool.num_slots:
+                        break
                     for event in self.pool.wait(POLL_S):
-                        self._handle(event, may_start=not interrupt.is_requested and self.selection_error is None)
+                        self._handle(event, may_start=not interrupt.is_requested)
                     self._commit_reports_if_due()
                     self._renew_log_if_due()
                 for event in self.pool.stop(STOP_GRACE_S) if self.running else []:
@@ -81,13 +91,8 @@ class Loop:
             raise self.selection_error
         return interrupt.is_requested
 
-    def _take_stock(self) -> None:
-        """Find what is left to do: interrupted trials first, then the numbers that were never started."""
-        self.again.extend(recorded.trial for recorded in self.study.trials("interrupted"))
-        self.new_numbers = self._find_new_numbers()
+    def _tell_start(self) -> None:
         best = self.study.best()
-        self.best = best.result if best else None
-        self.num_judged = self.study.counts()["finished"] or 0
         self.on_event(
             SweepStarted(
                 size=self.searcher.size,
@@ -99,28 +104,13 @@ class Loop:
             )
         )
 
-    def _find_new_numbers(self) -> Iterator[int]:
-        number = 0
-        # All at once: a query that is read bit by bit holds back what the study sees meanwhile.
-        for start, end in list(self.study.recorded_ranges()):
-            yield from range(number, start)
-            number = end
-        while self.searcher.size is None or number < self.searcher.size:
-            yield number
-            number += 1
-
-    def _next_trial(self) -> Trial | None:
-        if self.again:
-            return self.again.popleft()
-        number = next(self.new_numbers, None)
-        params = None if number is None else self.searcher.suggest(number)
-        if number is None or params is None:
-            return None
-        return Trial(number=number, params=params, seed=seed_of(params, self.seed))
-
-    def _start_next(self) -> None:
-        trial = self._next_trial()
-        if trial is not None:
+    def _fill_slots(self) -> None:
+        """Start trials where nothing runs: at first, and where a cluster has grown. Otherwise a slot's next trial is
+        committed together with the end of the one before it."""
+        while len(self.running) < self.pool.num_slots:
+            trial = self.agenda.take_next()
+            if trial is None:
+                return
             now = time.time()
             with self.store.transaction():
                 self.store.start(trial, now)
@@ -143,12 +133,13 @@ class Loop:
     def _end(self, ended: Ended, *, may_start: bool) -> None:
         """Commit the end of a trial, together with the start of the one that follows it in its slot."""
         trial, started_at = self.running.pop(ended.number)
-        if isinstance(ended.outcome, Interrupted):
-            self.again.append(trial)
         outcome, judged = self._judge(ended.outcome)
-        following = self._next_trial() if may_start and self.selection_error is None else None
+        is_to_retry = self._put_back(trial, outcome)
+        may_start = may_start and not self.is_stopped and len(self.running) < self.pool.num_slots
+        following = self.agenda.take_next() if may_start else None
         now = time.time()
         with self.store.transaction():
+            self._store_reports()
             self.store.end(trial.number, outcome, judged.score if judged else None, now)
             if following is not None:
                 self.store.start(following, now)
@@ -157,9 +148,29 @@ class Loop:
             self.best = judged
         if isinstance(outcome, Finished):
             self.result_file.note_finish()
-        self.on_event(TrialEnded(trial, outcome, judged, is_best, now - started_at))
+        if not is_to_retry and not isinstance(outcome, Interrupted):
+            self.checkpoints.note_end(trial.number, has_failed=isinstance(outcome, Failed), is_best=is_best)
+        self.on_event(TrialEnded(trial, outcome, judged, is_best, now - started_at, is_to_retry))
         if following is not None:
             self._hand_out(following, now)
+
+    def _put_back(self, trial: Trial, outcome: Outcome) -> bool:
+        """Keep a trial that is to run again; gives whether it is one that has failed. A failure for good ends the
+        sweep if that is wanted."""
+        if isinstance(outcome, Interrupted):
+            self.agenda.put_back(trial)
+        if not isinstance(outcome, Failed):
+            return False
+        if self.agenda.has_attempts_left(trial):
+            self.agenda.put_off(trial)
+            self.checkpoints.clear(trial.number)
+            return True
+        if self.supervision.on_error == "stop" and not self.is_stopped:
+            self.is_stopped = True
+            self.on_event(
+                Noted(f"stopping: trial {trial.number} has failed for good (--on-error stop)", is_warning=True)
+            )
+        return False
 
     def _judge(self, outcome: Outcome) -> tuple[Outcome, Result | None]:
         """The result with the score that counts. A result that leaves open which of its metrics that is ends the sweep
@@ -173,6 +184,7 @@ class Loop:
             if self.num_judged and not is_unchosen:
                 return Failed(f"the score is missing: {error}"), None
             self.selection_error = error
+            self.is_stopped = True
             return outcome, None
         if self.num_judged == 0 and self.objective.is_left_open(judged):
             self.on_event(Noted(f"score: {tell_direction(judged)}"))
@@ -193,11 +205,16 @@ class Loop:
             self._commit_reports()
 
     def _commit_reports(self) -> None:
+        if self.reports:
+            with self.store.transaction():
+                self._store_reports()
+
+    def _store_reports(self) -> None:
+        """Within a transaction: all that was reported, before anything that follows it."""
         reports, self.reports = self.reports, []
         if reports:
-            with self.store.transaction():
-                self.store.report((report.number, report.step, report.metrics) for report in reports)
-        self.reports_due_at = time.monotonic() + REPORT_INTERVAL_S
+            self.store.report((report.number, report.step, report.metrics) for report in reports)
+            self.reports_due_at = time.monotonic() + REPORT_INTERVAL_S
 
 
 def tell_direction(judged: Result) -> str:

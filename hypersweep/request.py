@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from hypersweep.definition import Definition, Sources
 from hypersweep.errors import RunnerError, SearchError, SettingsError, SpaceError, naming_places
@@ -18,10 +18,28 @@ from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
 from hypersweep.space import Space
 from hypersweep.spacefile import find_places, load_space
+from hypersweep.supervision import Keep, OnError, Supervision
 from hypersweep.trial import is_storable
 
 DEFAULT_RUNNER = "recommend"
 DEFAULT_SEED = 2020
+
+
+class SessionOptions(TypedDict, total=False):
+    """What a session may do as it likes: the options of `hypersweep run` that `resume` has too. What is absent or None
+    is as it was recorded, for a new sweep the default (see `pool.Resources` and `supervision.Supervision`)."""
+
+    workers: int | None
+    pool: str | None
+    gpus: str | None
+    trials_per_gpu: int | None
+    ray_address: str | None
+    gpus_per_trial: float | None
+    shared: str | None
+    trial_timeout_s: float | None
+    retries: int | None
+    on_error: OnError | None
+    keep: Keep | None
 
 
 @dataclass(frozen=True)
@@ -42,9 +60,24 @@ class Request:
     order: Literal["sequential", "shuffled"] = "sequential"
     seed: int | None = None
     threads: int | None = None
-    resources: Resources = field(default_factory=Resources)
+    session: SessionOptions = field(default_factory=SessionOptions)
     from_result: str | Path | None = None
     out: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        unknown = set(self.session) - set(SessionOptions.__annotations__)
+        if unknown:
+            raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
+
+    @property
+    def resources(self) -> Resources:
+        """Those of a new sweep."""
+        return Resources().replaced_by(self.session)
+
+    @property
+    def supervision(self) -> Supervision:
+        """That of a new sweep; raises `SettingsError` for values that cannot be."""
+        return Supervision().replaced_by(self.session)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from hypersweep.pool import Description, Pool, Resources, Work, open_pool
 from hypersweep.provenance import describe_changes, take_record
 from hypersweep.store import Store
 from hypersweep.study import Study
+from hypersweep.supervision import Supervision
 
 
 class SweepInterrupted(KeyboardInterrupt):
@@ -28,7 +29,11 @@ class SweepInterrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def opened_pool(
-    place: Place, definition: Definition, resources: Resources, function: Callable[..., Any] | None
+    place: Place,
+    definition: Definition,
+    resources: Resources,
+    supervision: Supervision,
+    function: Callable[..., Any] | None,
 ) -> Iterator[tuple[Pool, Description]]:
     """A pool for the trials of the sweep, and what its runner declares; raises what `pool.open_pool` does."""
     work = Work(
@@ -37,6 +42,7 @@ def opened_pool(
         varied=definition.varied,
         threads=definition.threads,
         place=place,
+        trial_timeout_s=supervision.trial_timeout_s,
         function=function,
     )
     pool = open_pool(work, resources)
@@ -46,7 +52,16 @@ def opened_pool(
         pool.close()
 
 
-def run_session(place: Place, study: Study, definition: Definition, pool: Pool, on_event: OnEvent) -> None:
+def run_session(
+    place: Place,
+    study: Study,
+    definition: Definition,
+    pool: Pool,
+    supervision: Supervision,
+    on_event: OnEvent,
+    *,
+    is_retrying_failed: bool = False,
+) -> None:
     """Run what is left of a sweep whose lock is held; tells what has changed since it began.
 
     Raises `SweepInterrupted` when stopped by a signal, and what `Loop.run` raises.
@@ -59,6 +74,7 @@ def run_session(place: Place, study: Study, definition: Definition, pool: Pool, 
     first = study.first_session()
     for change in describe_changes(first, record) if first else []:
         on_event(Noted(change, is_warning=True))
+    was_killed = study.has_open_session()
     store = Store(place.store)
     try:
         session = store.begin_session(record, time.time())
@@ -70,8 +86,12 @@ def run_session(place: Place, study: Study, definition: Definition, pool: Pool, 
             objective=definition.objective,
             seed=definition.seed,
             threads=definition.threads,
+            supervision=supervision,
             on_event=on_event,
+            is_retrying_failed=is_retrying_failed,
         )
+        if was_killed:
+            loop.checkpoints.tidy(study)
         try:
             was_interrupted = loop.run()
         except KeyboardInterrupt:  # a second signal

@@ -16,7 +16,7 @@ from typing import Any
 from hypersweep.errors import StoreError
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Pruned, Result, Trial
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION_ID = 0x68737770  # "hswp"
 
 SCHEMA = f"""
@@ -39,6 +39,9 @@ CREATE TABLE trials (
     step INTEGER                    -- the last reported step
 );
 CREATE INDEX trials_by_state ON trials (state, score);
+CREATE TABLE failures (                                -- of every attempt that failed, the earlier ones too
+    number INTEGER, attempt INTEGER, error TEXT NOT NULL, started_at REAL, ended_at REAL, PRIMARY KEY (number, attempt)
+) WITHOUT ROWID;
 CREATE TABLE reports (number INTEGER, step INTEGER, metrics TEXT NOT NULL, PRIMARY KEY (number, step)) WITHOUT ROWID;
 """
 
@@ -116,6 +119,12 @@ class Store:
             " WHERE number = ?",
             (state, now, result, _as_real(score), error, step, number),
         )
+        if isinstance(outcome, Failed):
+            self.connection.execute(
+                "INSERT OR REPLACE INTO failures SELECT number, attempt, error, started_at, ended_at FROM trials"
+                " WHERE number = ?",
+                (number,),
+            )
 
     def adopt(self, rows: Iterable[tuple[Trial, Result, float | None]], now: float) -> None:
         """Record trials that were finished elsewhere."""

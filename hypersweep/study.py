@@ -95,9 +95,15 @@ class Study:
         return is_locked(self.place.lock)
 
     def counts(self) -> dict[str, int | None]:
-        """Trials by state; a trial that no controller runs any more is waiting. None: waiting without end."""
+        """Trials by state; one that no controller runs any more is waiting, and so is one that has failed and will be
+        tried again. None: waiting without end."""
         counted = dict(self._rows("SELECT state, count(*) FROM trials GROUP BY state"))
         running = counted.get("running", 0) if self.is_running else 0
+        retries = self.meta["supervision"]["retries"]
+        if retries and "failed" in counted:
+            counted["failed"] -= next(
+                self._rows("SELECT count(*) FROM trials WHERE state = 'failed' AND attempt <= ?", retries)
+            )[0]
         ended = {state: counted.get(state, 0) for state in ("finished", "failed", "pruned")}
         waiting = None if self.size is None else self.size - running - sum(ended.values())
         return {"waiting": waiting, "running": running, **ended}
@@ -128,6 +134,19 @@ class Study:
         """What was recorded when the sweep began; None before."""
         rows = self._rows("SELECT record FROM sessions ORDER BY id LIMIT 1")
         return next((json.loads(record) for (record,) in rows), None)
+
+    def has_open_session(self) -> bool:
+        """Whether a session was begun that has not ended: now, or because its controller was killed."""
+        return any(True for _ in self._rows("SELECT id FROM sessions WHERE ended_at IS NULL"))
+
+    def failures(self) -> dict[int, list[tuple[int, str]]]:
+        """(attempt, error) of every attempt that failed, by trial, also where a later one has finished."""
+        found: dict[int, list[tuple[int, str]]] = {}
+        for number, attempt, error in self._rows(
+            "SELECT number, attempt, error FROM failures ORDER BY number, attempt"
+        ):
+            found.setdefault(number, []).append((attempt, error))
+        return found
 
     def recorded_ranges(self) -> Iterator[tuple[int, int]]:
         """The numbers of all recorded trials as ascending ranges: (first, one past the last)."""

@@ -31,6 +31,15 @@ def fails_for_2(params):
         raise ValueError("no two")
     return params["learning_rate"]
 
+def fails_at_first(params, trial):
+    if params["k"] == 2 and trial.attempt == 1:
+        raise ValueError("at first")
+    return params["learning_rate"] * params["k"]
+
+def saves(params, trial):
+    (trial.checkpoint_dir / "weights").write_text("w")
+    return params["learning_rate"] * params["k"]
+
 def nan(params):
     return float("nan")
 

@@ -15,16 +15,24 @@ from hyper_tests.processes import environment
 from hyper_tests.processes import hypersweep as run_hypersweep
 from hypersweep.cli import COMMANDS
 
+RESOURCES = "--workers --pool --gpus --trials-per-gpu --ray-address --gpus-per-trial --shared"
 OPTIONS = {
     "run": {
         "What to run": "--space --runner --command --model --dataset --config --set",
         "What is best": "--metric --mode",
         "Which order": "--order --seed",
-        "Where it runs": "--workers --threads --pool",
-        "What is kept": "--out --resume --restart --from-result",
+        "Where it runs": f"{RESOURCES} --threads",
+        "If a trial fails": "--trial-timeout --retries --on-error",
+        "What is kept": "--keep --out --resume --restart --from-result",
         "Options": "--help",
     },
-    "resume": {"What is best": "--metric --mode", "Where it runs": "--workers --pool", "Options": "--help"},
+    "resume": {
+        "What is best": "--metric --mode",
+        "Where it runs": RESOURCES,
+        "If a trial fails": "--trial-timeout --retries --on-error --retry-failed",
+        "What is kept": "--keep",
+        "Options": "--help",
+    },
     "best": {"What is best": "--metric --mode", "Options": "--json --help"},
     "trials": {"Options": "--top --state --json --csv --help"},
     "status": {"Options": "--json --help"},

@@ -74,11 +74,12 @@ def test_trials_as_json(failed: Path, call: Call) -> None:
     first, second, *_ = trials = read(call, "trials")
     assert [trial["number"] for trial in trials] == [*range(6)]
     keys = ["number", "state", "params", "score", "valid", "test", "attempt", "seed", "step"]
-    keys += ["started_at", "ended_at", "duration_s", "error"]
+    keys += ["started_at", "ended_at", "duration_s", "error", "failures"]
     assert all(list(trial) == keys for trial in trials)
     assert (first["state"], first["score"], first["valid"], first["error"]) == ("finished", 0.1, {"score": 0.1}, None)
     assert (second["state"], second["score"], second["valid"], second["test"]) == ("failed", None, {}, {})
     assert (second["error"], second["params"]) == ("ValueError: no two", {"learning_rate": 0.1, "k": 2})
+    assert (first["failures"], second["failures"]) == ([], [{"attempt": 1, "error": "ValueError: no two"}])
     assert (second["attempt"], second["seed"], second["duration_s"] >= 0) == (1, 2020, True)
 
 
@@ -141,7 +142,10 @@ def test_status_as_text(failed: Path, call: Call) -> None:
     lines = answer.out.splitlines()
     assert lines[0].startswith("hyper.sweep: finished, 3 finished, 3 failed, after ")
     assert lines[1:3] == ["best: trial 4, score 0.3, learning_rate:0.3, k:1", "failed: trial 1: ValueError: no two"]
-    assert lines[-1] == "see a trial's log: hypersweep logs 1 hyper.sweep"
+    assert lines[-2:] == [
+        "see a trial's log: hypersweep logs 1 hyper.sweep",
+        "try the failed ones again: hypersweep resume hyper.sweep --retry-failed",
+    ]
 
 
 def test_the_log_of_a_trial(failed: Path, call: Call) -> None:

@@ -131,7 +131,11 @@ def test_a_failed_trial_is_named_and_ends_in_1(folder: Path, call: Call, pool: s
     assert "best params:  {'k': 1, 'learning_rate': 0.3}\n" in answer.out
     assert answer.out.startswith(" 50%|█████     | 3/6 [")
     failures = [f"failed: trial {number}: ValueError: no two" for number in (1, 3, 5)]
-    assert answer.err.splitlines()[-4:] == [*failures, "see a trial's log: hypersweep logs 1 hyper.sweep"]
+    assert answer.err.splitlines()[-5:] == [
+        *failures,
+        "see a trial's log: hypersweep logs 1 hyper.sweep",
+        "try the failed ones again: hypersweep resume hyper.sweep --retry-failed",
+    ]
     (line,) = lines_with(answer.err, "[2/6] trial 1: failed after ")
     assert line.endswith(" s, learning_rate:0.1, k:2: ValueError: no two")
 

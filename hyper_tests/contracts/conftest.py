@@ -11,6 +11,7 @@ import pytest
 from hyper_tests.scripted import define
 from hypersweep.place import Place
 from hypersweep.store import Store
+from hypersweep.supervision import Supervision
 
 SPACE = "x choice [0, 1, 2, 3, 4, 5, 6, 7]\n"
 
@@ -23,6 +24,8 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def store(place: Place) -> Iterator[Store]:
     place.folder.mkdir()
-    store = Store.create(place.store, {**define(SPACE).to_meta(), "resources": {}})
+    store = Store.create(
+        place.store, {**define(SPACE).to_meta(), "resources": {}, "supervision": Supervision().to_meta()}
+    )
     with contextlib.closing(store.connection):
         yield store

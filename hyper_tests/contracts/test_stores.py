@@ -20,6 +20,7 @@ from hypersweep.place import Place
 from hypersweep.resultlog import read_log
 from hypersweep.store import Store
 from hypersweep.study import Study
+from hypersweep.supervision import Supervision
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Pruned, Result, Trial
 
 
@@ -94,6 +95,7 @@ def test_an_end_shares_its_transaction_with_the_next_start_of_its_slot_only(plac
             objective=definition.objective,
             threads=1,
             seed=2020,
+            supervision=Supervision(),
             on_event=lambda event: None,
         ).run()
     assert transactions == [["INSERT"]] * 2 + [["UPDATE", "INSERT"]] * 6 + [["UPDATE"]] * 2

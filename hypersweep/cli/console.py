@@ -132,7 +132,8 @@ def _tell_running(running: Running) -> str:
     step = "" if running.step is None else f", step {running.step}"
     metrics = "".join(f", {name} {value:.4g}" for name, value in list(running.metrics.items())[:2])
     duration = format_seconds(time.monotonic() - running.started_at)
-    return f"  trial {running.trial.number}, {duration}{step}{metrics}, {format_params(running.trial.params)}"
+    where = f" on {running.where}" if running.where else ""
+    return f"  trial {running.trial.number}{where}, {duration}{step}{metrics}, {format_params(running.trial.params)}"
 
 
 def _line(text: str, style: str = "") -> Text:

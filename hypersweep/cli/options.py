@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -49,6 +50,23 @@ def combine(*options: Callable[[Function], Function]) -> Callable[[Function], Fu
     return decorate
 
 
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """`90`, `90s`, `45m`, `3h`, `2d`, `1h30m`: a time in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", value.strip())
+        if not found or not any(found.groups()):
+            self.fail(f"got {value!r}; expected a duration such as 90s, 45m, 3h or 1h30m.", param, ctx)
+        days, hours, minutes, seconds = (float(group or 0) for group in found.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+DURATION = Duration()
+
 SPACE = grouped("What to run", "--space", default="hyper.test", show_default=True, metavar="FILE", help="The space.")
 WHAT = combine(
     SPACE,
@@ -68,6 +86,36 @@ ORDER = combine(
         "Which order", "--order", type=click.Choice(["sequential", "shuffled"]), default="sequential", help="Of trials."
     ),
     grouped("Which order", "--seed", type=int, metavar="N", help="Of trials and shuffling; 2020 if nothing says."),
+)
+SESSION = combine(
+    grouped("Where it runs", "--workers", type=int, metavar="N", help="Trials at once; 1 if nothing says."),
+    grouped("Where it runs", "--pool", metavar="P", help="local (default), inline or ray."),
+    grouped("Where it runs", "--gpus", metavar="G", help="all, none or some, as in 0,1: each trial sees one of them."),
+    grouped("Where it runs", "--trials-per-gpu", type=int, metavar="K", help="Trials that share one; 1 by default."),
+    grouped("Where it runs", "--ray-address", metavar="A", help="A cluster that runs; else one is started here."),
+    grouped("Where it runs", "--gpus-per-trial", type=float, metavar="X", help="Pool ray: as in 0.5; 0 by default."),
+    grouped("Where it runs", "--shared", metavar="DIR", help="Pool ray: a folder that all nodes see, for checkpoints."),
+    grouped(
+        "If a trial fails",
+        "--trial-timeout",
+        "trial_timeout_s",
+        type=DURATION,
+        metavar="T",
+        help="Longer is a failure: 90s, 45m, 3h, 1h30m.",
+    ),
+    grouped("If a trial fails", "--retries", type=int, metavar="N", help="Times it is tried again, after the others."),
+    grouped(
+        "If a trial fails",
+        "--on-error",
+        type=click.Choice(["continue", "stop"]),
+        help="After a failure for good; continue by default.",
+    ),
+    grouped(
+        "What is kept",
+        "--keep",
+        type=click.Choice(["best", "all", "none"]),
+        help="Checkpoints of ended trials; best by default.",
+    ),
 )
 PATH = click.argument("path", default=".", metavar="[PATH]")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hypersweep.cli.wording import format_params, format_score, format_seconds
-from hypersweep.events import Event, Noted, SweepStarted, TrialEnded, TrialReported, TrialStarted
+from hypersweep.events import Event, Noted, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
 from hypersweep.trial import Failed, Finished, Interrupted, Pruned, Result, Trial
 
 FEW_TRIALS = 200  # up to here every finished trial has a line of its own
@@ -19,6 +19,7 @@ class Running:
 
     trial: Trial
     started_at: float
+    where: str = ""
     step: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -46,6 +47,8 @@ class Progress:
             self.begun_at = time.monotonic()
         elif isinstance(event, TrialStarted):
             self.running[event.trial.number] = Running(event.trial, time.monotonic())
+        elif isinstance(event, TrialPlaced):
+            self.running[event.trial.number].where = event.where
         elif isinstance(event, TrialReported):
             running = self.running[event.trial.number]
             running.step, running.metrics = event.step, event.metrics
@@ -54,7 +57,7 @@ class Progress:
 
     def _end(self, event: TrialEnded) -> None:
         self.running.pop(event.trial.number, None)
-        if isinstance(event.outcome, Interrupted):
+        if isinstance(event.outcome, Interrupted) or event.is_to_retry:
             return
         self.num_done += 1
         self.num_timed += 1
@@ -108,13 +111,15 @@ def tell(event: Event, progress: Progress) -> str | None:
         return f"sweep: {size}, {progress.num_done} done, {event.num_slots} at once, {threads}, {event.score}"
     if not isinstance(event, TrialEnded) or isinstance(event.outcome, Interrupted):
         return None
-    head = f"[{progress.num_done}/{progress.size}] trial {event.trial.number}"
+    attempt = f" (attempt {event.trial.attempt})" if event.trial.attempt > 1 else ""
+    head = f"[{progress.num_done}/{progress.size}] trial {event.trial.number}{attempt}"
     duration, params = format_seconds(event.duration_s), format_params(event.trial.params)
     if isinstance(event.outcome, Finished) and event.result is not None:
         mark = "  (best so far)" if event.is_best else ""
         return f"{head}: {format_score(event.result)} in {duration}, {params}{mark}"
     if isinstance(event.outcome, Failed):
-        return f"{head}: failed after {duration}, {params}: {event.outcome.error}"
+        again = ", will be tried again" if event.is_to_retry else ""
+        return f"{head}: failed after {duration}{again}, {params}: {event.outcome.error}"
     assert isinstance(event.outcome, (Finished, Pruned))
     what = "finished" if isinstance(event.outcome, Finished) else f"pruned at step {event.outcome.step}"
     return f"{head}: {what} after {duration}, {params}"

@@ -6,16 +6,16 @@ from typing import Any
 
 import click
 
-from hypersweep.cli.options import PATH, SCORE, GroupedCommand, grouped
+from hypersweep.cli.options import PATH, SCORE, SESSION, GroupedCommand, grouped
 
 
 @click.command("resume", cls=GroupedCommand)
 @PATH
 @SCORE
-@grouped("Where it runs", "--workers", type=int, metavar="N", help="Trials at once; as before if not given.")
-@grouped("Where it runs", "--pool", metavar="P", help="local or inline; as before if not given.")
+@SESSION
+@grouped("If a trial fails", "--retry-failed", is_flag=True, help="Try those again that have failed for good.")
 def command(path: str, **options: Any) -> int:
-    """Go on with an interrupted sweep, by its own settings.
+    """Go on with an interrupted sweep, by its own settings; what is not given is as before.
 
     PATH is the .sweep folder, a folder that holds one, or the .test file; the current folder if not given.
     """

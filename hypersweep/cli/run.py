@@ -6,16 +6,15 @@ from typing import Any
 
 import click
 
-from hypersweep.cli.options import ORDER, SCORE, WHAT, GroupedCommand, grouped, with_short_forms
+from hypersweep.cli.options import ORDER, SCORE, SESSION, WHAT, GroupedCommand, grouped, with_short_forms
 
 
 @click.command("run", cls=GroupedCommand)
 @WHAT
 @SCORE
 @ORDER
-@grouped("Where it runs", "--workers", type=int, metavar="N", help="Trials at once; 1 if not given.")
+@SESSION
 @grouped("Where it runs", "--threads", type=int, metavar="T", help="Threads per trial; cores / workers if not given.")
-@grouped("Where it runs", "--pool", default="local", show_default=True, metavar="P", help="local or inline.")
 @grouped("What is kept", "--out", metavar="DIR", help="Put hyper.sweep and hyper.result there.")
 @grouped(
     "What is kept", "--resume", "if_exists", flag_value="resume", help="Go on with the sweep that is there, if any."

@@ -35,14 +35,19 @@ def command(path: str, top: int | None, state: str | None, is_json: bool, is_csv
     with Study(path) as study:
         recorded = study.top(top) if top else list(study.trials(state))
         if is_json:
-            click.echo(json.dumps([_as_json(trial) for trial in recorded]))
+            click.echo(json.dumps(_as_json(recorded, study)))
         elif is_csv:
             _write_csv(recorded)
         else:
             _print_table(study, recorded)
 
 
-def _as_json(recorded: RecordedTrial) -> dict[str, Any]:
+def _as_json(recorded: Iterable[RecordedTrial], study: Study) -> list[dict[str, Any]]:
+    failures = study.failures()
+    return [_trial_as_json(trial, failures.get(trial.trial.number, [])) for trial in recorded]
+
+
+def _trial_as_json(recorded: RecordedTrial, failures: list[tuple[int, str]]) -> dict[str, Any]:
     trial, result = recorded.trial, recorded.result
     return {
         "number": trial.number,
@@ -58,6 +63,7 @@ def _as_json(recorded: RecordedTrial) -> dict[str, Any]:
         "ended_at": recorded.ended_at,
         "duration_s": recorded.duration_s,
         "error": recorded.error,
+        "failures": [{"attempt": attempt, "error": error} for attempt, error in failures],
     }
 
 

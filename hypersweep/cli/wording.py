@@ -29,10 +29,11 @@ def format_seconds(seconds: float) -> str:
 
 
 def list_failures(failures: Sequence[tuple[int, str]], folder: Path, most: int) -> list[str]:
-    """A line for each failed trial (number, error), and how to see its log."""
+    """A line for each failed trial (number, error), and what to do about them."""
     lines = [f"failed: trial {number}: {error}" for number, error in failures[:most]]
     if len(failures) > most:
         lines.append(f"… and {len(failures) - most} more: hypersweep trials {folder} --state failed")
     if failures:
         lines.append(f"see a trial's log: hypersweep logs {failures[0][0]} {folder}")
+        lines.append(f"try the failed ones again: hypersweep resume {folder} --retry-failed")
     return lines

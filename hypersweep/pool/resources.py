@@ -29,5 +29,8 @@ class Resources:
         return dataclasses.asdict(self)
 
     def replaced_by(self, asked: Mapping[str, Any]) -> Resources:
-        """These, with what is not None in `asked`."""
-        return dataclasses.replace(self, **{name: value for name, value in asked.items() if value is not None})
+        """These, with what `asked` has of them and is not None."""
+        names = {field.name for field in dataclasses.fields(self)}
+        return dataclasses.replace(
+            self, **{name: value for name, value in asked.items() if name in names and value is not None}
+        )

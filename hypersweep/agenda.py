@@ -1,0 +1,75 @@
+"""Which trial a sweep runs next."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterator
+
+from hypersweep.search import Searcher
+from hypersweep.study import Study
+from hypersweep.trial import Trial, seed_of
+
+
+class Agenda:
+    """What is left to run: first the interrupted trials, then the numbers that were never started, at last the failed
+    trials that are to be tried again.
+
+    It is read from the store once; from then on the loop tells what changes.
+    """
+
+    def __init__(self, study: Study, searcher: Searcher, *, seed: int, retries: int, is_retrying_failed: bool) -> None:
+        """`is_retrying_failed`: also the trials that have failed for good get new tries, 1 + `retries` of them."""
+        self.searcher = searcher
+        self.seed = seed
+        self.retries = retries
+        self.interrupted = deque(recorded.trial for recorded in study.trials("interrupted"))
+        self.new_numbers = self._find_new_numbers(study)
+        self.failed: deque[Trial] = deque()
+        self.last_attempts: dict[int, int] = {}  # of the trials whose tries are counted anew
+        for recorded in study.trials("failed"):
+            trial = recorded.trial
+            if is_retrying_failed:
+                self.last_attempts[trial.number] = trial.attempt + 1 + retries
+            if self.has_attempts_left(trial):
+                self.failed.append(trial)
+
+    def has_attempts_left(self, failed: Trial) -> bool:
+        """Whether a trial that has failed is to be tried again."""
+        return failed.attempt < self.last_attempts.get(failed.number, 1 + self.retries)
+
+    def put_back(self, interrupted: Trial) -> None:
+        """A trial whose place to run was lost goes on before anything else."""
+        self.interrupted.append(interrupted)
+
+    def put_off(self, failed: Trial) -> None:
+        """A failed trial is tried again after the others."""
+        self.failed.append(failed)
+
+    def take_next(self) -> Trial | None:
+        """The next trial, None if there is none left."""
+        if self.interrupted:
+            return self.interrupted.popleft()
+        number = next(self.new_numbers, None)
+        params = None if number is None else self.searcher.suggest(number)
+        if number is not None and params is not None:
+            return Trial(number=number, params=params, seed=seed_of(params, self.seed))
+        if self.failed:
+            failed = self.failed.popleft()
+            return dataclasses.replace(failed, attempt=failed.attempt + 1)
+        return None
+
+    def _find_new_numbers(self, study: Study) -> Iterator[int]:
+        # All at once: a query that is read bit by bit holds back what the study sees meanwhile.
+        return _gaps(list(study.recorded_ranges()), self.searcher.size)
+
+
+def _gaps(ranges: list[tuple[int, int]], size: int | None) -> Iterator[int]:
+    """The numbers below `size` (None: without end) that lie in none of the ranges (first, one past the last)."""
+    number = 0
+    for start, end in ranges:
+        yield from range(number, start)
+        number = end
+    while size is None or number < size:
+        yield number
+        number += 1

@@ -20,7 +20,18 @@ TESTS = ROOT / "hyper_tests"
 # itself imported by nobody, since the runner registry knows it by name.
 FLOORS = (
     ("errors", "space", "trial"),
-    ("textfile", "yamltext", "spacefile", "selection", "resultlog", "settings", "search", "pruning", "runner"),
+    (
+        "textfile",
+        "optionset",
+        "yamltext",
+        "spacefile",
+        "selection",
+        "resultlog",
+        "settings",
+        "search",
+        "pruning",
+        "runner",
+    ),
     ("place", "store", "study", "resultfile", "pool"),
     ("events", "interrupt", "provenance", "supervision", "definition", "adopt", "request", "checks"),
     ("agenda", "checkpoints", "loop", "session", "launch"),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from hypersweep.errors import SettingsError
+from hypersweep.optionset import OptionSet
 
 OnError = Literal["continue", "stop"]
 Keep = Literal["best", "all", "none"]
 
 
 @dataclass(frozen=True)
-class Supervision:
+class Supervision(OptionSet):
     """The options of the same names.
 
     A trial that runs longer than `trial_timeout_s` (None: as long as it wants) has failed. A failed trial is tried
@@ -39,14 +38,3 @@ class Supervision:
         for option, value, known in (("--on-error", self.on_error, OnError), ("--keep", self.keep, Keep)):
             if value not in get_args(known):
                 raise SettingsError(f"{option}: got {value!r}; expected {' or '.join(get_args(known))}. Choose one")
-
-    def to_meta(self) -> dict[str, Any]:
-        """As the store keeps it."""
-        return dataclasses.asdict(self)
-
-    def replaced_by(self, asked: Mapping[str, Any]) -> Supervision:
-        """This, with what `asked` has of it and is not None."""
-        names = {field.name for field in dataclasses.fields(self)}
-        return dataclasses.replace(
-            self, **{name: value for name, value in asked.items() if name in names and value is not None}
-        )

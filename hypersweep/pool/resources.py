@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from hypersweep.optionset import OptionSet
 
 
 @dataclass(frozen=True)
-class Resources:
+class Resources(OptionSet):
     """The options of the same names.
 
     `workers` None: as many as there are places on the assigned devices, else one. `gpus` is `all`, `none` or a list
@@ -23,14 +22,3 @@ class Resources:
     ray_address: str | None = None
     gpus_per_trial: float | None = None
     shared: str | None = None
-
-    def to_meta(self) -> dict[str, Any]:
-        """As the store keeps it."""
-        return dataclasses.asdict(self)
-
-    def replaced_by(self, asked: Mapping[str, Any]) -> Resources:
-        """These, with what `asked` has of them and is not None."""
-        names = {field.name for field in dataclasses.fields(self)}
-        return dataclasses.replace(
-            self, **{name: value for name, value in asked.items() if name in names and value is not None}
-        )

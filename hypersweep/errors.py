@@ -55,6 +55,10 @@ class DataError(HypersweepError):
     """The data set of the built-in recommenders is missing or cannot be used."""
 
 
+class CheckpointError(HypersweepError):
+    """A checkpoint of the built-in recommenders is missing, damaged, or of another trial."""
+
+
 class PoolError(HypersweepError):
     """The pool cannot run trials (any more)."""
 

@@ -32,7 +32,9 @@ every_model = pytest.mark.parametrize("model", ["LightSANs", "BERT4Rec"])
 
 
 def train(folder: Path, params: dict[str, Any], seed: int = 2020, **settings: Any) -> dict[str, Any]:
-    trial = live_trial(folder, {**SETTINGS, **settings}, seed=seed, prepared=prepare({**SETTINGS, **settings}))
+    """A trial of its own each time: one that goes on would find its checkpoint."""
+    own = folder / f"trial-{len(list(folder.iterdir()))}"
+    trial = live_trial(own, {**SETTINGS, **settings}, seed=seed, prepared=prepare({**SETTINGS, **settings}))
     return dict(run(params, trial))
 
 
@@ -164,8 +166,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> list[int]:
             return {"ndcg@10": 0.5}
         return {"ndcg@10": next(remaining)}
 
-    monkeypatch.setattr(Training, "_train_epoch", train_epoch)
-    monkeypatch.setattr(Training, "_evaluate", evaluate)
+    monkeypatch.setattr(Training, "train_epoch", train_epoch)
+    monkeypatch.setattr(Training, "evaluate", evaluate)
     return tested
 
 

@@ -19,7 +19,7 @@ def run(params: Params, trial: LiveTrial) -> Mapping[str, Any]:
 
     Prints a line per epoch, reports the validation metrics after each validation with the number of epochs done.
     """
-    from hypersweep.recommend.training import run_trial
+    from hypersweep.recommend.fitting import run_trial
 
     return run_trial(params, trial)
 
@@ -42,7 +42,7 @@ def keys(settings: Mapping[str, Any]) -> Sequence[Key]:
 run.keys = keys  # type: ignore[attr-defined]
 run.prepare = prepare  # type: ignore[attr-defined]
 run.preload = (  # type: ignore[attr-defined]
-    "hypersweep.recommend.training",
+    "hypersweep.recommend.fitting",
     "torch._dynamo",  # imported by the first optimiser: two seconds of every trial
     *(entry.location.partition(":")[0] for entry in CATALOG.values()),
 )

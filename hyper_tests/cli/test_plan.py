@@ -104,4 +104,6 @@ def test_names_are_checked_against_the_built_in_model(folder: Path, call: Call, 
 def test_an_unknown_model_is_a_problem(folder: Path, call: Call) -> None:
     answer = call("plan", "--model", "LightSAN")
     assert answer.code == 2
-    assert "got 'LightSAN'; expected LightSANs or BERT4Rec. Did you mean 'LightSANs'?" in answer.out
+    assert (
+        "got 'LightSAN'; expected LightSANs or BERT4Rec or SASRec or GRU4Rec. Did you mean 'LightSANs'?" in answer.out
+    )

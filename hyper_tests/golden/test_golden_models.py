@@ -28,6 +28,7 @@ FILES = [path for path in sorted(FOLDER.glob("*.json")) if json.loads(path.read_
 
 # RecBole's names of weights (as regular expressions), and ours
 RENAMED = [
+    (r"^gru_layers", "gru"),
     (r"trm_encoder\.layer\.(\d+)\.multi_head_attention\.", r"attentions.\1."),
     (r"trm_encoder\.layer\.(\d+)\.feed_forward\.", r"feed_forwards.\1."),
     (r"attpooling_(key|value)\.theta", r"\1_interests"),

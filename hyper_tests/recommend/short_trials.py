@@ -19,6 +19,7 @@ SETTINGS: dict[str, Any] = {
     "MAX_ITEM_LIST_LENGTH": 6,
     "train_batch_size": 128,
     "hidden_size": 8,
+    "embedding_size": 8,
     "inner_size": 8,
     "n_layers": 1,
     "learning_rate": 0.05,

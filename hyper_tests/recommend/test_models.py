@@ -17,9 +17,16 @@ from hypersweep.recommend.training import build_model, train_step
 
 NUM_ITEMS = 9
 MAX_LEN = 8
-SMALL = {"hidden_size": 8, "inner_size": 12, "MAX_ITEM_LIST_LENGTH": MAX_LEN, "initializer_range": 0.5}
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0}
+SMALL = {
+    "hidden_size": 8,
+    "embedding_size": 8,
+    "inner_size": 12,
+    "MAX_ITEM_LIST_LENGTH": MAX_LEN,
+    "initializer_range": 0.5,
+}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0, "dropout_prob": 0.0}
 every_model = pytest.mark.parametrize("name", CATALOG)
+every_transformer = pytest.mark.parametrize("name", [name for name in CATALOG if name != "GRU4Rec"])
 
 
 def build(name: str, **settings: Any) -> NextItemModel:
@@ -41,8 +48,8 @@ def batch() -> Batch:
     return splits.batch(splits.train, torch.arange(len(splits.train)))
 
 
-@every_model
-def test_initial_weights(name: str) -> None:
+@every_transformer
+def test_initial_weights_of_transformers(name: str) -> None:
     model = build(name, hidden_size=64, inner_size=64, initializer_range=0.1)
     for module in model.modules():
         if isinstance(module, (nn.Linear, nn.Embedding)):
@@ -57,6 +64,25 @@ def test_initial_weights(name: str) -> None:
             assert parameter.std().item() == pytest.approx(1, rel=0.15)
 
 
+def test_initial_weights_of_gru4rec() -> None:
+    """Glorot and Bengio's: their standard deviation is sqrt(2 / (rows + columns)), be they normal or uniform."""
+    torch.manual_seed(1)
+    (entry,) = find_models({"model": "GRU4Rec"})
+    config = parse_settings(find_options([entry]), {"embedding_size": 64, "hidden_size": 128, "num_layers": 2})
+    weights = build_model(entry, config, vocab_size=300).state_dict()
+    for name in ("item_embedding.weight", "gru.weight_ih_l0", "gru.weight_hh_l0"):
+        std = (2 / sum(weights[name].shape)) ** 0.5
+        assert weights[name].std().item() == pytest.approx(std, rel=0.05)
+        is_uniform = name.startswith("gru")
+        assert (weights[name].abs().max().item() < 1.75 * std) is is_uniform
+    assert weights["item_embedding.weight"][0].all()
+    for name, fan_in in {"gru.weight_ih_l1": 128, "gru.weight_hh_l1": 128, "output.weight": 128}.items():
+        assert weights[name].abs().max().item() == pytest.approx(fan_in**-0.5, rel=0.02)
+        assert weights[name].std().item() == pytest.approx((3 * fan_in) ** -0.5, rel=0.05)
+    assert weights["output.bias"].any()
+    assert not [name for name in weights if name.startswith("gru") and "bias" in name]
+
+
 @every_model
 def test_the_last_layer_may_be_asked_at_any_positions(name: str) -> None:
     model = build(name).eval()
@@ -67,7 +93,9 @@ def test_the_last_layer_may_be_asked_at_any_positions(name: str) -> None:
     torch.testing.assert_close(model.encode(item_seq_BL, asked), full.gather(1, asked[:, :, None].expand(-1, -1, 8)))
 
 
-@pytest.mark.parametrize(("name", "takes_part"), [("LightSANs", True), ("BERT4Rec", False)])
+@pytest.mark.parametrize(
+    ("name", "takes_part"), [("LightSANs", True), ("BERT4Rec", False), ("SASRec", False), ("GRU4Rec", False)]
+)
 def test_whether_padded_positions_take_part(name: str, takes_part: bool) -> None:
     model = build(name).eval()
     before = model.score(batch())
@@ -75,14 +103,21 @@ def test_whether_padded_positions_take_part(name: str, takes_part: bool) -> None
         model.item_embedding.weight[0] += torch.arange(8.0)
     changed = (model.score(batch()) - before)[:, 1:].abs().amax(dim=1) > 1e-6
     is_padded = batch().length_B < MAX_LEN
-    if name == "BERT4Rec":  # a mask is appended and the oldest item dropped: the last row has padding no more
-        assert not changed.any()
-    else:
-        assert changed.equal(is_padded)
-    assert bool(changed.any()) is takes_part
+    assert changed.equal(is_padded & takes_part)
 
 
-@every_model
+@pytest.mark.parametrize(("name", "looks_ahead"), [("BERT4Rec", True), ("SASRec", False), ("GRU4Rec", False)])
+def test_whether_a_position_sees_what_follows(name: str, looks_ahead: bool) -> None:
+    model = build(name).eval()
+    item_seq_BL = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8]])
+    asked_BM = torch.arange(MAX_LEN)[None]
+    before = model.encode(item_seq_BL, asked_BM)
+    item_seq_BL[0, 5] = 9
+    changed_L = (model.encode(item_seq_BL, asked_BM) - before).abs().amax(dim=2)[0] > 1e-6
+    assert changed_L.tolist() == [looks_ahead] * 5 + [True] * 3
+
+
+@every_transformer
 def test_options_reach_the_model(name: str) -> None:
     """Every option with an effect reaches the model."""
     weights = build(name, n_layers=3, inner_size=20).state_dict()

@@ -113,7 +113,7 @@ def test_eval_args_are_filled_in() -> None:
         ("field_separator", "::", "one character"),
         ("time_order", "float64", "'float32' or 'exact'"),
         ("rm_dup_inter", "any", "None or 'first' or 'last'"),
-        ("model", "SASrec", "'LightSANs' or 'BERT4Rec'"),
+        ("model", "SASrec", "'LightSANs' or 'BERT4Rec' or 'SASRec' or 'GRU4Rec'"),
     ],
 )
 def test_what_is_refused(name: str, value: Any, expected: str) -> None:
@@ -150,6 +150,29 @@ def test_keys_are_those_of_the_model() -> None:
     assert lightsans - bert4rec == {"k_interests"}
     assert bert4rec - lightsans == {"mask_ratio", "ft_ratio"}
     assert {key.name for key in keys({"model": ["LightSANs", "BERT4Rec"]})} == lightsans | bert4rec
+    assert {key.name for key in keys({"model": "SASRec"})} == lightsans & bert4rec
+    gru4rec = {key.name for key in keys({"model": "GRU4Rec"})}
+    assert gru4rec - lightsans == {"dropout_prob", "num_layers"}
+
+
+@pytest.mark.parametrize("models", [["LightSANs"], ["GRU4Rec"], ["GRU4Rec", "LightSANs"], ["LightSANs", "GRU4Rec"]])
+def test_a_key_has_an_effect_if_it_has_one_on_one_of_the_models(models: list[str]) -> None:
+    (embedding_size,) = (key for key in keys({"model": models}) if key.name == "embedding_size")
+    assert embedding_size.has_effect is ("GRU4Rec" in models)
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [
+        ("LightSANs", {"k_interests": 5, "hidden_dropout_prob": 0.5, "attn_dropout_prob": 0.5}),
+        ("BERT4Rec", {"mask_ratio": 0.2, "ft_ratio": 0.5, "hidden_dropout_prob": 0.2, "attn_dropout_prob": 0.2}),
+        ("SASRec", {"n_layers": 2, "n_heads": 2, "hidden_size": 64, "inner_size": 256, "hidden_dropout_prob": 0.5}),
+        ("GRU4Rec", {"embedding_size": 64, "hidden_size": 128, "num_layers": 1, "dropout_prob": 0.3}),
+    ],
+)
+def test_the_defaults_of_a_model(model: str, wanted: dict[str, Any]) -> None:
+    defaults = {key.name: key.default for key in keys({"model": model})}
+    assert {name: defaults[name] for name in wanted} == wanted
 
 
 def test_keys_tell_data_and_effect() -> None:
@@ -163,7 +186,7 @@ def test_keys_tell_data_and_effect() -> None:
 
 @pytest.mark.parametrize("model", ["SASRecF", "BERT4rec", 4, None])
 def test_an_unknown_model(model: Any) -> None:
-    with pytest.raises(SettingsError, match=r"'model' is unknown, got .*; expected LightSANs or BERT4Rec"):
+    with pytest.raises(SettingsError, match=r"'model' is unknown, got .*; expected LightSANs or BERT4Rec or SASRec"):
         keys({"model": model})
 
 

@@ -13,6 +13,7 @@ from hypersweep.errors import SettingsError, TrialPruned
 from hypersweep.recommend import prepare, run
 from hypersweep.recommend.batches import Batch, Splits
 from hypersweep.recommend.evaluation import evaluate
+from hypersweep.recommend.models.catalog import CATALOG
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 from hypersweep.recommend.prepared import PreparedData
 from hypersweep.recommend.training import Training
@@ -28,7 +29,7 @@ SETTINGS = {
     "topk": [10, 5],
     "valid_metric": "NDCG@10",
 }
-every_model = pytest.mark.parametrize("model", ["LightSANs", "BERT4Rec"])
+every_model = pytest.mark.parametrize("model", CATALOG)
 
 
 def train(folder: Path, params: dict[str, Any], seed: int = 2020, **settings: Any) -> dict[str, Any]:
@@ -78,6 +79,7 @@ def test_it_beats_popularity(tmp_path: Path, model: str) -> None:
             "ft_ratio": 1.0,
             "hidden_dropout_prob": 0.0,
             "attn_dropout_prob": 0.0,
+            "dropout_prob": 0.0,
         },
     )
     assert learned["test_result"]["hit@10"] > 3 * popularity_hit()

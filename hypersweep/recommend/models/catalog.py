@@ -67,6 +67,17 @@ CATALOG: Mapping[str, CatalogEntry] = {
                 *_transformer_options(dropout=0.2),
             ),
         ),
+        CatalogEntry("SASRec", "hypersweep.recommend.models.sasrec:SASRec", _transformer_options(dropout=0.5)),
+        CatalogEntry(
+            "GRU4Rec",
+            "hypersweep.recommend.models.gru4rec:GRU4Rec",
+            (
+                Option("embedding_size", 64, kinds.whole(1), "size of the item vectors"),
+                Option("hidden_size", 128, kinds.whole(1), "size of the GRU's state"),
+                Option("num_layers", 1, kinds.whole(1), "number of layers of the GRU"),
+                Option("dropout_prob", 0.3, kinds.DROPOUT, "dropout of the item vectors"),
+            ),
+        ),
     )
 }
 
@@ -91,8 +102,12 @@ def find_models(settings: Mapping[str, Any]) -> Sequence[CatalogEntry]:
 
 
 def find_options(models: Sequence[CatalogEntry]) -> Sequence[Option]:
-    """All that can be set for the models, each name once."""
+    """All that can be set for the models, each name once; what has an effect on one of them has one."""
     options = [*IGNORED_OPTIONS, _MODEL_OPTION, *TRAINING_OPTIONS, *EVALUATION_OPTIONS, *MODEL_OPTIONS, *DATA_OPTIONS]
     for entry in models:
         options += entry.options
-    return list({option.name: option for option in options}.values())
+    merged: dict[str, Option] = {}
+    for option in options:
+        if option.has_effect or option.name not in merged:
+            merged[option.name] = option
+    return list(merged.values())

@@ -6,6 +6,7 @@ import ctypes
 import math
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -85,3 +86,12 @@ def sleep_on(params: Params, trial: LiveTrial) -> float:
     trace(trial, str(os.getpid()))
     while True:
         time.sleep(1000)
+
+
+def end_with_server(params: Params, trial: LiveTrial) -> float:
+    """Starts a process, leaves it behind and ends as soon as nobody is above it any more."""
+    server = os.getppid()
+    trace(trial, str(subprocess.Popen(["sleep", "1000"]).pid))
+    while os.getppid() == server:
+        time.sleep(0.001)
+    return 1.0

@@ -61,6 +61,8 @@ def run_in_child(connection: socket.socket, work: Callable[[Messages], None], pa
     except Exception:  # ours: the user's are told by `execute` and `run_prepare`
         traceback.print_exc()
     finally:
+        if os.getppid() != parent:
+            os.killpg(0, signal.SIGKILL)  # nobody else is left to end what this process has started
         os._exit(exit_code)
 
 

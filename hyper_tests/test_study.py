@@ -92,7 +92,7 @@ def test_a_running_sweep_can_be_read(place: Place) -> None:
 def test_rows_have_a_column_for_each_parameter_and_metric(place: Place) -> None:
     run_sweep(place, define(SPACE), ScriptedPool(end=end))
     with Study(place) as study:
-        rows = [as_row(recorded) for recorded in study.trials()]
+        rows = [as_row(recorded, study.space.names) for recorded in study.trials()]
     assert rows[0] | {"duration_s": 0} == {
         "number": 0,
         "state": "finished",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hypersweep.runner.contract import Key, LiveTrial, Runner
     from hypersweep.search.protocol import Searcher
     from hypersweep.session import SweepInterrupted
-    from hypersweep.space import Choice, Distribution, Space
+    from hypersweep.space import Choice, Distribution, Range, Space
     from hypersweep.spacefile import load_space
     from hypersweep.study import Study
     from hypersweep.trial import Result, Trial
@@ -29,6 +29,7 @@ _MODULE_OF = {
     "Key": "hypersweep.runner.contract",
     "LiveTrial": "hypersweep.runner.contract",
     "Pool": "hypersweep.pool.protocol",
+    "Range": "hypersweep.space",
     "Result": "hypersweep.trial",
     "Runner": "hypersweep.runner.contract",
     "Searcher": "hypersweep.search.protocol",
@@ -49,6 +50,7 @@ __all__ = [
     "Key",
     "LiveTrial",
     "Pool",
+    "Range",
     "Result",
     "Runner",
     "Searcher",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hypersweep.definition import Definition
-from hypersweep.errors import ResultLogError
+from hypersweep.errors import ResultLogError, SpaceError
 from hypersweep.resultlog import LoggedTrial, read_log
 from hypersweep.runner import Key
 from hypersweep.search import GridSearcher
 from hypersweep.selection import Objective, choose_log_metric
 from hypersweep.space import Choice
+from hypersweep.spacefile import describe_parameter
 from hypersweep.trial import Result, Trial, seed_of
+
+ADVICE = "Remove the block, or run the space that the log belongs to"
 
 Adopted = tuple[Trial, Result, float | None]  # with the score that counts
 
@@ -68,21 +71,22 @@ def _find_number(block: LoggedTrial, searcher: GridSearcher, where: str, problem
     except KeyError as error:
         (name,) = error.args
         problems.append(f"{where}:{block.line}: {_tell_mismatch(name, block, searcher)}")
-        return None
+    except SpaceError as error:
+        problems.append(f"{where}:{block.line}: {error}. {ADVICE}")
+    return None
 
 
 def _tell_mismatch(name: str, block: LoggedTrial, searcher: GridSearcher) -> str:
-    advice = "Remove the block, or run the space that the log belongs to"
     if name not in searcher.space.names:
-        return f"{name!r} is no parameter of the space; expected {', '.join(searcher.space.names)}. {advice}"
+        return f"{name!r} is no parameter of the space; expected {', '.join(searcher.space.names)}. {ADVICE}"
     if name not in block.texts:
-        return f"{name!r} is missing; expected {', '.join(searcher.space.names)}. {advice}"
-    values = ", ".join(_values_of(name, searcher))
-    return f"{name!r} has no value {block.texts[name]!r} in the space; expected one of {values}. {advice}"
-
-
-def _values_of(name: str, searcher: GridSearcher) -> Iterator[str]:
-    for parameter in searcher.space.parameters:
-        if parameter.name == name:
-            assert isinstance(parameter, Choice), "a grid has nothing else"
-            yield from (str(value) for value in parameter.values)
+        return f"{name!r} is missing; expected {', '.join(searcher.space.names)}. {ADVICE}"
+    parameter = next(parameter for parameter in searcher.space.finite if parameter.name == name)
+    if parameter.position_of(block.texts[name]) is not None:
+        return f"{name!r} is there only if {parameter.only_if}, got {block.texts[name]!r}; expected none. {ADVICE}"
+    expected = (
+        f"one of {', '.join(map(str, parameter.values))}"
+        if isinstance(parameter, Choice)
+        else describe_parameter(parameter)
+    )
+    return f"{name!r} has no value {block.texts[name]!r} in the space; expected {expected}. {ADVICE}"

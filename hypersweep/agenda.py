@@ -50,10 +50,10 @@ class Agenda:
         """The next trial, None if there is none left."""
         if self.interrupted:
             return self.interrupted.popleft()
-        number = next(self.new_numbers, None)
-        params = None if number is None else self.searcher.suggest(number)
-        if number is not None and params is not None:
-            return Trial(number=number, params=params, seed=seed_of(params, self.seed))
+        for number in self.new_numbers:
+            params = self.searcher.suggest(number)
+            if params is not None:
+                return Trial(number=number, params=params, seed=seed_of(params, self.seed))
         if self.failed:
             failed = self.failed.popleft()
             return dataclasses.replace(failed, attempt=failed.attempt + 1)

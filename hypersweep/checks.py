@@ -11,6 +11,7 @@ from hypersweep.events import Noted, OnEvent
 from hypersweep.place import Place, tell_holder
 from hypersweep.request import DEFAULT_SEED, Resolved, read_settings, read_space
 from hypersweep.runner import Key
+from hypersweep.runner.command import PLACEHOLDER
 from hypersweep.settings import check_keys, check_space_names
 from hypersweep.study import Study
 
@@ -28,11 +29,29 @@ def check_names(resolved: Resolved, keys: Sequence[Key] | None, on_event: OnEven
         without_effect += check_keys(resolved.loaded, keys, names)
     except HypersweepError as error:
         errors.append(error)
+    try:
+        check_placeholders(resolved)
+    except HypersweepError as error:
+        errors.append(error)
     if errors:
         raise type(errors[0]).gather(str(error) for error in errors)
     without_effect += [key.name for key in keys or () if key.name in names and not key.has_effect]
     if without_effect:
         on_event(Noted(f"settings without effect here: {', '.join(without_effect)}"))
+
+
+def check_placeholders(resolved: Resolved) -> None:
+    """Raises `SpaceError` for a parameter that the command names and that is not always there."""
+    reference, space = resolved.definition.reference, resolved.definition.space
+    named = PLACEHOLDER.findall(reference.text) if reference.is_command else []
+    problems = [
+        f"{resolved.places[parameter.name]}: {parameter.name!r} is there only if {parameter.only_if}, got "
+        f"{{{parameter.name}}} in the command; expected a value for when it is not. Set one: --set {parameter.name}=…"
+        for parameter in space.parameters
+        if parameter.only_if is not None and parameter.name in named and parameter.name not in resolved.loaded.values
+    ]
+    if problems:
+        raise SpaceError.gather(problems)
 
 
 def check_sources(definition: Definition, on_event: OnEvent) -> None:

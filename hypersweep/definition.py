@@ -12,7 +12,7 @@ from hypersweep.search import GridSearcher
 from hypersweep.search.grid import Order
 from hypersweep.selection import Objective
 from hypersweep.space import Choice, Parameter, Space, Value
-from hypersweep.spacefile import format_space, parse_space
+from hypersweep.spacefile import describe_parameter, format_space, parse_space
 from hypersweep.trial import is_storable
 
 
@@ -54,7 +54,7 @@ class Definition:
 
     @property
     def varied(self) -> dict[str, list[Value]]:
-        """The choices of the space, by name."""
+        """The choices of the space, by name: what the runner's keys may depend on."""
         return {choice.name: list(choice.values) for choice in self.space.parameters if isinstance(choice, Choice)}
 
     @property
@@ -144,17 +144,22 @@ def describe_space_change(old: Space, new: Space) -> list[str]:
     before, after = ({parameter.name: parameter for parameter in space.parameters} for space in (old, new))
     lines = [f"parameter {name} is not in the space any more" for name in before if name not in after]
     lines += [f"parameter {name} is new in the space" for name in after if name not in before]
+    lines += [f"{rule} is not in the space any more" for rule in old.rules if rule not in new.rules]
+    lines += [f"{rule} is new in the space" for rule in new.rules if rule not in old.rules]
     for name in before:
         if name in after and repr(before[name]) != repr(after[name]):
             lines.append(f"parameter {name}: {_tell_parameter_change(before[name], after[name])}")
-    if not lines and old != new:
+    if not lines and old.names != new.names:
         lines.append(f"the parameters' order: {', '.join(old.names)} in the sweep, {', '.join(new.names)} now")
+    elif not lines and old != new:
+        lines.append("the order of the rules")
     return lines
 
 
 def _tell_parameter_change(old: Parameter, new: Parameter) -> str:
-    if not isinstance(old, Choice) or not isinstance(new, Choice):
-        return f"{format_space(Space([old])).strip()} in the sweep, {format_space(Space([new])).strip()} now"
+    if not isinstance(old, Choice) or not isinstance(new, Choice) or old.only_if != new.only_if:
+        before, after = (f"{parameter.name} {describe_parameter(parameter)}" for parameter in (old, new))
+        return f"{before} in the sweep, {after} now"
     removed = [str(value) for value in old.values if str(value) not in new.index_of_text]
     added = [str(value) for value in new.values if str(value) not in old.index_of_text]
     parts = [f"added {', '.join(added)}"] * bool(added) + [f"removed {', '.join(removed)}"] * bool(removed)
@@ -164,4 +169,4 @@ def _tell_parameter_change(old: Parameter, new: Parameter) -> str:
 def _are_seeds(parameter: Parameter) -> bool:
     if isinstance(parameter, Choice):
         return all(type(value) is int and is_storable(value) for value in parameter.values)
-    return parameter.kind in ("randint", "uniformint")
+    return parameter.kind in ("int", "randint", "uniformint")

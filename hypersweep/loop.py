@@ -95,7 +95,7 @@ class Loop:
         best = self.study.best()
         self.on_event(
             SweepStarted(
-                size=self.searcher.size,
+                size=self.study.size,
                 counts=self.study.counts(),
                 best=(best.trial, best.result) if best and best.result else None,
                 num_slots=self.pool.num_slots,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hypersweep.errors import StoreError
+from hypersweep.spacefile import SUFFIXES
 
 SUFFIX = ".sweep"
 
@@ -72,7 +73,7 @@ def find_place(path: Path) -> Place:
     candidates = [path] if path.name.endswith(SUFFIX) and path.is_dir() else []
     if path.is_dir() and not candidates:
         candidates = sorted(child for child in path.glob(f"*{SUFFIX}") if child.is_dir())
-    elif not path.is_dir() and path.suffix == ".test":
+    elif not path.is_dir() and path.suffix in SUFFIXES:
         candidates = [path.with_suffix(SUFFIX)]
     elif not path.exists():
         raise StoreError(f"{path}: no such file or folder; expected a .sweep folder or its .test file. Check the path")

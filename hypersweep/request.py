@@ -17,7 +17,7 @@ from hypersweep.runner import RunnerReference
 from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
 from hypersweep.space import Space
-from hypersweep.spacefile import find_places, load_space
+from hypersweep.spacefile import find_places, is_yaml, load_space
 from hypersweep.supervision import Keep, OnError, Supervision
 from hypersweep.trial import is_storable
 
@@ -128,6 +128,7 @@ def resolve(request: Request) -> Resolved:
 def read_space(space: str | Path | Space) -> tuple[Space, Path | None]:
     """The space and the file it stands in."""
     if isinstance(space, Space):
+        space.check_rules()
         return space, None
     if Path(space).is_dir():
         raise SpaceError(f"{space}: is a folder; expected a file such as {Path(space, 'hyper.test')}. Name the file")
@@ -140,8 +141,9 @@ def read_settings(
     assignments: Sequence[str],
     settings: Mapping[str, Any] | None = None,
 ) -> LoadedSettings:
-    """`hyper.yaml` beside the space, then the config files, then the assignments, then `settings`: later wins."""
-    beside = space_path.with_suffix(".yaml") if space_path else None
+    """`hyper.yaml` beside the space (but for one in YAML), then the config files, then the assignments, then
+    `settings`: later wins."""
+    beside = space_path.with_suffix(".yaml") if space_path and not is_yaml(space_path) else None
     files = [beside] if beside and beside.exists() else []
     loaded = load_settings([*files, *(Path(path) for path in config)], assignments)
     for name, value in (settings or {}).items():

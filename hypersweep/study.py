@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -86,7 +86,9 @@ class Study:
 
     @property
     def size(self) -> int | None:
-        """How many trials the sweep has in all; None if it has no end."""
+        """How many trials the sweep has in all; None if it has no end, or rules that are too large to be counted."""
+        if self.space.first_distribution is not None or not self.space.grid.is_exact:
+            return None
         return self.space.grid_size
 
     @property
@@ -217,7 +219,7 @@ class Study:
         import polars
 
         return polars.DataFrame(
-            [as_row(recorded) for recorded in self.trials()], infer_schema_length=None, strict=False
+            [as_row(recorded, self.space.names) for recorded in self.trials()], infer_schema_length=None, strict=False
         )
 
 
@@ -238,10 +240,12 @@ def _read_trial(row: tuple[Any, ...], objective: Objective) -> RecordedTrial:
     return RecordedTrial(trial, state, judged, error, step, started_at, ended_at)
 
 
-def as_row(recorded: RecordedTrial) -> dict[str, Any]:
-    """A trial as flat columns; tuples and other values that a column cannot mix stand as their text."""
+def as_row(recorded: RecordedTrial, names: Iterable[str]) -> dict[str, Any]:
+    """A trial as flat columns, those of the parameters by `names`: None for one that it does not have. Tuples and other
+    values that a column cannot mix stand as their text."""
     result = recorded.result
-    params = {name: str(value) if isinstance(value, tuple) else value for name, value in recorded.trial.params.items()}
+    values = {name: recorded.trial.params.get(name) for name in names}
+    params = {name: str(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return {
         "number": recorded.trial.number,
         "state": recorded.state,

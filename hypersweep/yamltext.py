@@ -80,7 +80,7 @@ class Reader:
         self._count(node, depth)
         if is_mapping(node):
             return {key: self.read(value, depth + 1) for key, _, value in self.pairs(node, depth)}
-        if isinstance(node, yaml.SequenceNode) and node.tag == TAG + "seq":
+        if is_sequence(node):
             return [self.read(item, depth + 1) for item in node.value]
         if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
             return self.read_scalar(node)
@@ -153,3 +153,10 @@ def is_mapping(node: yaml.Node) -> TypeGuard[yaml.MappingNode]:
     import yaml
 
     return isinstance(node, yaml.MappingNode) and node.tag == TAG + "map"
+
+
+def is_sequence(node: yaml.Node) -> TypeGuard[yaml.SequenceNode]:
+    """Whether it is a plain list."""
+    import yaml
+
+    return isinstance(node, yaml.SequenceNode) and node.tag == TAG + "seq"

@@ -37,12 +37,13 @@ def test_what_would_run_as_json(folder: Path, call: Call) -> None:
             "lr": {"kind": "loguniform", "bounds": [-8, 0]},
         },
         "grid_size": None,
+        "forbidden": None,
         "first": None,
         "last": None,
         "problems": [],
     }
     of_grid = json.loads(call("plan", "--json").out)
-    assert list(of_grid) == ["parameters", "grid_size", "first", "last", "problems"]
+    assert list(of_grid) == ["parameters", "grid_size", "forbidden", "first", "last", "problems"]
     assert of_grid["first"] == {"learning_rate": 0.1, "k": 1}
     assert (of_grid["grid_size"], of_grid["last"]) == (6, {"learning_rate": 0.3, "k": 2})
 

@@ -7,7 +7,18 @@ from typing import Any
 from hypothesis import strategies as st
 
 from hypersweep.errors import SpaceError
-from hypersweep.space import DISTRIBUTIONS, NAME, Choice, Distribution, Parameter, Space, Value, find_value_problems
+from hypersweep.space import (
+    ARGUMENTS,
+    NAME,
+    Choice,
+    Distribution,
+    Finite,
+    Parameter,
+    Range,
+    Space,
+    Value,
+    find_value_problems,
+)
 from hypersweep.trial import Result
 
 names = st.from_regex(NAME, fullmatch=True).filter(lambda name: len(name) < 12)
@@ -31,23 +42,61 @@ def choices(draw: st.DrawFn, name: str) -> Choice:
 
 @st.composite
 def distributions(draw: st.DrawFn, name: str) -> Distribution:
-    kind = draw(st.sampled_from(sorted(DISTRIBUTIONS)))
+    kind = draw(st.sampled_from(sorted(ARGUMENTS)))
     is_whole = kind in ("randint", "uniformint")
-    number: st.SearchStrategy[Any] = st.integers(-99, 99) if is_whole else st.floats(-99, 99) | st.integers(-99, 99)
+    least = 0.001 if kind == "log" else -99
+    number: st.SearchStrategy[Any] = st.integers(-99, 99) if is_whole else st.floats(least, 99) | st.integers(1, 99)
     low, high = sorted(draw(st.lists(number, min_size=2, max_size=2, unique=True)))
-    second = high if "high" in DISTRIBUTIONS[kind] else draw(st.floats(0.001, 9))
-    return Distribution(name, kind, (low, second, draw(st.floats(0.001, 9)))[: len(DISTRIBUTIONS[kind])])
+    second = high if "high" in ARGUMENTS[kind] else draw(st.floats(0.001, 9))
+    return Distribution(name, kind, (low, second, draw(st.floats(0.001, 9)))[: len(ARGUMENTS[kind])])
+
+
+@st.composite
+def ranges(draw: st.DrawFn, name: str) -> Range:
+    low, length = draw(st.integers(-99, 99)), draw(st.integers(1, 4))
+    step = draw(st.sampled_from([1, 2, 7, 0.1, 0.25]))
+    if isinstance(step, int):
+        is_log = step == 1 and low > 0 and draw(st.booleans())
+        return Range(name, low, low + length * step, step, is_log)
+    return Range(name, float(low), round(low + length * step, 6), step)
 
 
 @st.composite
 def spaces(draw: st.DrawFn, is_grid: bool = False) -> Space:
     parameters: list[Parameter] = []
     for name in draw(st.lists(names, min_size=1, max_size=4, unique=True)):
-        if is_grid or draw(st.booleans()):
-            parameters.append(draw(choices(name)))
-        else:
-            parameters.append(draw(distributions(name)))
+        finite = choices(name) | ranges(name)
+        parameters.append(draw(finite if is_grid else finite | distributions(name)))
     return Space(parameters)
+
+
+@st.composite
+def ruled_grids(draw: st.DrawFn) -> Space:
+    """Up to 4 parameters of few numbers, with conditions on those above and rules between any; perhaps no point."""
+    parameters: list[Finite] = []
+    for name in "abcd"[: draw(st.integers(1, 4))]:
+        above = [parameter.name for parameter in parameters]
+        only_if = draw(st.none() | expressions(above)) if above else None
+        if draw(st.booleans()):
+            low = draw(st.integers(-3, 3))
+            parameters.append(Range(name, low, low + draw(st.integers(1, 3)), only_if=only_if))
+        else:
+            numbers = st.lists(st.integers(-3, 3) | st.sampled_from([0.5, 1.5]), min_size=1, max_size=4, unique_by=str)
+            parameters.append(Choice(name, tuple(draw(numbers)), only_if))
+    rules = st.lists(expressions([parameter.name for parameter in parameters]), max_size=2)
+    return Space(parameters, constraints=draw(rules), forbidden=draw(rules))
+
+
+@st.composite
+def expressions(draw: st.DrawFn, above: list[str]) -> str:
+    """A rule over some of the names, the first of which it always asks for."""
+    sides = st.sampled_from(above) | st.integers(-3, 3).map(str)
+    terms: st.SearchStrategy[str] = st.tuples(sides, st.sampled_from([" + ", " - ", " * "]), sides).map("".join) | sides
+    comparisons = st.tuples(terms, st.sampled_from([" < ", " == ", " != ", " >= "]), terms).map("".join)
+    ends = st.tuples(st.sampled_from([" < ", " == "]), terms).map("".join) | st.just(" in [0, 1, 1.5]")
+    first = draw(st.sampled_from(above)) + draw(ends)
+    words = st.sampled_from([" and ", " or ", " and not "])
+    return first + "".join(draw(st.lists(st.tuples(words, comparisons).map("".join), max_size=2)))
 
 
 metric_names = st.from_regex(r"[a-z_/-]{1,8}(@[0-9]{1,3})?", fullmatch=True)

@@ -14,7 +14,7 @@ from hypersweep.trial import Result
 @given(st.lists(st.tuples(spaces(is_grid=True), results, st.integers(0, 10**6)), max_size=3))
 @settings(max_examples=200)
 def test_parse_after_format_is_the_identity(drawn: list[tuple[Space, Result, int]]) -> None:
-    logged = [(space, space.at(number % (space.grid_size or 1)), result) for space, result, number in drawn]
+    logged = [(space, space.at(number % (space.grid_size or 1)) or {}, result) for space, result, number in drawn]
     text = "".join(format_block(params, result) for _, params, result in logged)
     trials = parse_log(text)
     assert "".join(format_block(trial.texts, trial.result) for trial in trials) == text

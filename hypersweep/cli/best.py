@@ -10,6 +10,7 @@ import click
 
 from hypersweep.cli.options import PATH, SCORE, GroupedCommand
 from hypersweep.errors import SelectionError, StoreError
+from hypersweep.spacefile import SUFFIXES
 from hypersweep.trial import Params, Result
 
 
@@ -25,7 +26,7 @@ def command(path: str, metric: str | None, mode: Any, is_json: bool) -> None:
     """
     from hypersweep.resultlog import best_as_json, format_best
 
-    is_log = Path(path).is_file() and Path(path).suffix != ".test"
+    is_log = Path(path).is_file() and Path(path).suffix not in SUFFIXES
     params, result = _best_of_log(path, metric, mode) if is_log else _best_of_sweep(path, metric, mode)
     click.echo(json.dumps(best_as_json(params, result)) if is_json else format_best(params, result))
 

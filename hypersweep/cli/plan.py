@@ -15,7 +15,11 @@ from hypersweep.definition import Definition
 from hypersweep.errors import EXIT_BAD_INPUT, EXIT_DONE, HypersweepError, naming_places
 from hypersweep.events import Event, Noted
 from hypersweep.request import Request, Resolved, resolve
-from hypersweep.space import Choice
+from hypersweep.search import Searcher
+from hypersweep.space import Choice, Distribution, Parameter, Space, count_excluded
+from hypersweep.trial import Params
+
+MAX_TRIED = 10_000
 
 
 @click.command("plan", cls=GroupedCommand)
@@ -70,30 +74,72 @@ def _as_json(definition: Definition, problems: list[str]) -> dict[str, Any]:
     space, size = definition.space, definition.space.grid_size
     searcher = None if size is None else definition.searcher
     return {
-        "parameters": {
-            parameter.name: {"kind": "choice", "values": list(parameter.values)}
-            if isinstance(parameter, Choice)
-            else {"kind": parameter.kind, "bounds": list(parameter.arguments)}
-            for parameter in space.parameters
-        },
+        "parameters": {parameter.name: _parameter_as_json(parameter) for parameter in space.parameters},
         "grid_size": size,
-        "first": searcher.suggest(0) if searcher else None,
-        "last": searcher.suggest(searcher.size - 1) if searcher else None,
+        "forbidden": None if size is None or not space.rules else _forbidden_as_json(space),
+        "first": None if searcher is None else _find_point(searcher, range(searcher.size)),
+        "last": None if searcher is None else _find_point(searcher, range(searcher.size - 1, -1, -1)),
         "problems": problems,
     }
 
 
+def _parameter_as_json(parameter: Parameter) -> dict[str, Any]:
+    condition = {} if parameter.only_if is None else {"only_if": parameter.only_if}
+    if isinstance(parameter, Choice):
+        return {"kind": parameter.kind, "values": list(parameter.values), **condition}
+    if isinstance(parameter, Distribution):
+        return {"kind": parameter.kind, "bounds": list(parameter.arguments), **condition}
+    return {"kind": parameter.kind, "bounds": [parameter.low, parameter.high], "step": parameter.step, **condition}
+
+
+def _forbidden_as_json(space: Space) -> dict[str, Any]:
+    together = count_excluded(space, space.rules)
+    alone = [(str(rule), count_excluded(space, [rule])) for rule in space.rules]
+    return {
+        "points": together.num_points,
+        "is_exact": together.is_exact,
+        "rules": [{"rule": rule, "points": one.num_points, "is_exact": one.is_exact} for rule, one in alone],
+    }
+
+
+def _find_point(searcher: Searcher, numbers: range) -> Params | None:
+    """The params of the first of the numbers that has a point; None if it is not among so many."""
+    points = map(searcher.suggest, numbers[:MAX_TRIED])
+    return next((params for params in points if params is not None), None)
+
+
+def _tell_parameter(parameter: dict[str, Any]) -> str:
+    if "values" in parameter:
+        text = f"{parameter['kind']} {', '.join(map(str, parameter['values']))}"
+    elif "step" in parameter:
+        low, high = parameter["bounds"]
+        text = f"{parameter['kind']} {low} to {high}" + (f" by {parameter['step']}" if parameter["step"] != 1 else "")
+    else:
+        text = f"{parameter['kind']} {', '.join(map(str, parameter['bounds']))}"
+    return f"{text}, only if {parameter['only_if']}" if "only_if" in parameter else text
+
+
+def _tell_grid(plan: dict[str, Any], space: Space) -> list[str]:
+    if plan["grid_size"] is None:
+        return [f"combinations: no grid, because {space.first_distribution!r} is no choice; `run` needs choices only"]
+    forbidden, size, is_exact = plan["forbidden"], plan["grid_size"], space.grid.is_exact
+    lines = [f"combinations: {'' if is_exact else 'at most '}{size}"]
+    if forbidden is not None:
+        of = f" of {size + forbidden['points']}" if is_exact else ""
+        lines.append(f"forbidden: {_tell_count(forbidden)}{of}")
+        lines += [f"  {rule['rule']}: {_tell_count(rule)}" for rule in forbidden["rules"]]
+    return lines + [f"{end}: {format_params(plan[end])}" for end in ("first", "last") if plan[end] is not None]
+
+
+def _tell_count(counted: dict[str, Any]) -> str:
+    return f"{counted['points']}" if counted["is_exact"] else f"about {counted['points']} (estimated)"
+
+
 def _print_plan(plan: dict[str, Any], resolved: Resolved, notes: list[str]) -> None:
     for name, parameter in plan["parameters"].items():
-        values = parameter.get("values") or parameter["bounds"]
-        click.echo(f"{name}: {parameter['kind']} {', '.join(str(value) for value in values)}")
-    if plan["grid_size"] is None:
-        name = resolved.definition.space.first_distribution
-        click.echo(f"combinations: no grid, because {name!r} is no choice; `run` needs choices only")
-    else:
-        click.echo(f"combinations: {plan['grid_size']}")
-        click.echo(f"first: {format_params(plan['first'])}")
-        click.echo(f"last: {format_params(plan['last'])}")
+        click.echo(f"{name}: {_tell_parameter(parameter)}")
+    for line in _tell_grid(plan, resolved.definition.space):
+        click.echo(line)
     click.echo(resolved.definition.objective.describe())
     click.echo(f"results: {resolved.place.log}{' (is there already)' if Path(resolved.place.log).exists() else ''}")
     for note in notes:

@@ -37,7 +37,7 @@ def command(path: str, top: int | None, state: str | None, is_json: bool, is_csv
         if is_json:
             click.echo(json.dumps(_as_json(recorded, study)))
         elif is_csv:
-            _write_csv(recorded)
+            _write_csv(study, recorded)
         else:
             _print_table(study, recorded)
 
@@ -72,9 +72,9 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _tabulate(recorded: Iterable[RecordedTrial]) -> tuple[list[str], list[dict[str, Any]]]:
+def _tabulate(study: Study, recorded: Iterable[RecordedTrial]) -> tuple[list[str], list[dict[str, Any]]]:
     """The names of all columns, and the rows; a row may lack columns."""
-    rows = [as_row(trial) for trial in recorded]
+    rows = [as_row(trial, study.space.names) for trial in recorded]
     leading = dict.fromkeys([*_LEADING, *(name for row in rows for name in row if name not in _TRAILING)])
     return [*leading, *_TRAILING], rows
 
@@ -83,8 +83,8 @@ _LEADING = ("number", "state")
 _TRAILING = ("attempt", "seed", "duration_s", "error")
 
 
-def _write_csv(recorded: list[RecordedTrial]) -> None:
-    names, rows = _tabulate(recorded)
+def _write_csv(study: Study, recorded: list[RecordedTrial]) -> None:
+    names, rows = _tabulate(study, recorded)
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -96,7 +96,7 @@ def _print_table(study: Study, recorded: list[RecordedTrial]) -> None:
     if not recorded:
         click.echo(f"{study.place.folder}: no such trials", err=True)
         return
-    names, rows = _tabulate(recorded)
+    names, rows = _tabulate(study, recorded)
     shown = [
         name for name in names if name not in ("attempt", "seed") and any(row.get(name) is not None for row in rows)
     ]

@@ -21,7 +21,7 @@ POLL_S = 0.1
 PRUNE_GRACE_S = 10.0
 TAIL_BYTES = 1 << 20  # how much of stdout is searched for the result
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class CommandRunner:
@@ -67,7 +67,7 @@ class CommandRunner:
     def fill(self, params: Params, trial: LiveTrial) -> str:
         """The command line of one trial."""
         values = {**trial.settings, **params, "trial": trial.number, "seed": trial.seed}
-        return _PLACEHOLDER.sub(
+        return PLACEHOLDER.sub(
             lambda match: shlex.quote(str(values[match[1]])) if match[1] in values else match[0], self.template
         )
 

@@ -15,16 +15,17 @@ class Searcher(Protocol):
 
     @property
     def size(self) -> int | None:
-        """How many trials there are in all; None: no end."""
+        """How many numbers there are in all; None: no end."""
         ...
 
     def suggest(self, number: int) -> Params | None:
-        """The params of trial `number`; None if there is no such trial."""
+        """The params of trial `number`; None if there is none of that number, which says nothing of the next."""
         ...
 
     def number_of(self, texts: dict[str, str]) -> int:
         """The number of the trial whose params have these texts.
 
-        Raises `KeyError` with the name of a parameter that is missing, unknown or has no such value.
+        Raises `KeyError` with the name of a parameter that is missing, unknown, not there for these, or has no such
+        value; `SpaceError` if a rule of the space does not allow it.
         """
         ...

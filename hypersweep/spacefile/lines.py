@@ -1,13 +1,12 @@
-"""The text of a search space (`hyper.test`) read and written.
+"""A search space as RecBole writes it (`hyper.test`): a parameter a line.
 
-A file is read by lines; all that is wrong in it is told together. Lists are Python literals, never evaluated, and
-may have a comma after the last item.
+All that is wrong in a text is told together. Lists are Python literals, never evaluated, and may have a comma after the
+last item.
 """
 
 from __future__ import annotations
 
 import re
-from os import PathLike, fspath
 
 from hypersweep.errors import SpaceError, did_you_mean
 from hypersweep.space import (
@@ -24,7 +23,6 @@ from hypersweep.space import (
     find_value_problems,
     read_literal,
 )
-from hypersweep.textfile import read_lines
 
 _QUOTED = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
 _QUOTED_COMMENT_OR_COMMA = re.compile(rf"({_QUOTED})|(#.*)|，", re.DOTALL)
@@ -35,20 +33,13 @@ _ITEM = re.compile(rf"{_QUOTED}|[\w.+-]+", re.DOTALL)
 _ITEM_EXPECTED = "expected a number, True, False, None, a quoted string or a list of these"
 
 
-def load_space(path: str | PathLike[str]) -> Space:
-    """The space in a file; raises `SpaceError` if it cannot be read or used."""
-    next_step = "Check the path, or write one with a line such as: learning_rate choice [0.001, 0.003]"
-    return parse_space("\n".join(read_lines(path, SpaceError, next_step)), fspath(path))
+def find_lines(text: str) -> dict[str, int]:
+    """The line of each parameter in a text that can be parsed."""
+    words = (line.split() for line in text.removeprefix("\ufeff").split("\n"))
+    return {line[0]: number for number, line in enumerate(words, 1) if line}
 
 
-def find_places(path: str | PathLike[str]) -> dict[str, str]:
-    """Where each parameter of a readable file stands: {"learning_rate": "hyper.test:1"}."""
-    lines = enumerate(read_lines(path, SpaceError, "Check the path"), 1)
-    words = ((number, line.removeprefix("\ufeff").split()) for number, line in lines)
-    return {line[0]: f"{fspath(path)}:{number}" for number, line in words if line}
-
-
-def parse_space(text: str, where: str = "hyper.test") -> Space:
+def parse_lines(text: str, where: str) -> Space:
     """The space that the text describes; raises one `SpaceError` with everything that is wrong, by `where` and line."""
     parameters: list[Parameter] = []
     problems: list[str] = []
@@ -160,22 +151,3 @@ def _read_numbers(kind: str, text: str, problems: list[str]) -> tuple[float, ...
             expected = f"expected {kind} {','.join(DISTRIBUTIONS[kind])}"
             problems.append(f"no number, got {item!r}; {expected}. Write numbers with commas between them")
     return tuple(numbers)
-
-
-def format_space(space: Space) -> str:
-    """The text that `parse_space` reads as an equal space, the types of all values included."""
-    return "".join(
-        f"{parameter.name} {parameter.kind} {_format_arguments(parameter)}\n" for parameter in space.parameters
-    )
-
-
-def _format_arguments(parameter: Parameter) -> str:
-    if isinstance(parameter, Distribution):
-        return ",".join(repr(argument) for argument in parameter.arguments)
-    return _format_value(parameter.values)
-
-
-def _format_value(value: Value) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(_format_value(item) for item in value)}]"
-    return repr(value)

@@ -11,6 +11,7 @@ from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialPla
 from hypersweep.interrupt import InterruptGuard
 from hypersweep.pool import Ended, Placed, Pool, PoolEvent, Reported
 from hypersweep.resultfile import ResultFile
+from hypersweep.runner.contract import GRACE_S
 from hypersweep.search import Searcher
 from hypersweep.selection import Objective, find_score_name, is_better
 from hypersweep.store import Store
@@ -19,7 +20,6 @@ from hypersweep.supervision import Supervision
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Trial
 
 POLL_S = 0.2  # how soon a signal is noticed
-STOP_GRACE_S = 5.0
 REPORT_INTERVAL_S = 1.0  # intermediate results are committed together
 
 
@@ -81,7 +81,7 @@ class Loop:
                         self._handle(event, may_start=not interrupt.is_requested)
                     self._commit_reports_if_due()
                     self._renew_log_if_due()
-                for event in self.pool.stop(STOP_GRACE_S) if self.running else []:
+                for event in self.pool.stop(GRACE_S) if self.running else []:
                     self._handle(event, may_start=False)
             finally:
                 self.pool.close()

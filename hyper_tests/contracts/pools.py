@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,11 @@ from hyper_tests.processes import TIMEOUT_S
 from hypersweep.place import Place
 from hypersweep.pool import Ended, Pool, PoolEvent, Reported, Resources, Work, open_pool
 from hypersweep.runner import RunnerReference
+from hypersweep.runner.contract import GRACE_S
 from hypersweep.trial import Outcome, Trial
+
+# A function at the top of a file, the name of one of `runners.py`, or what `command` gives.
+Runner = Callable[..., Any] | str | RunnerReference
 
 # How each pool is opened in these tests. Another pool passes the same suite by a line here (and in SLOW, if it takes
 # long to start); what it needs around it, such as a cluster, its function may start once and keep.
@@ -38,7 +43,7 @@ pool_of_processes = _parametrize(name for name in RESOURCES if name != "inline")
 
 
 @contextlib.contextmanager
-def opened(name: str, place: Place, runner: Callable[..., Any] | str, **options: Any) -> Iterator[Pool]:
+def opened(name: str, place: Place, runner: Runner, **options: Any) -> Iterator[Pool]:
     """A pool for one of the runners, ready for trials; the options are those of `open_unready`."""
     pool = open_unready(name, place, runner, **options)
     try:
@@ -51,25 +56,35 @@ def opened(name: str, place: Place, runner: Callable[..., Any] | str, **options:
 def open_unready(
     name: str,
     place: Place,
-    runner: Callable[..., Any] | str,
+    runner: Runner,
     *,
     resources: Mapping[str, Any] | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
     threads: int = 1,
     trial_timeout_s: float | None = None,
+    grace_s: float = GRACE_S,
     **settings: Any,
 ) -> Pool:
     """A pool before `describe`. Of the fixed settings `told` is there always: a path in the test's folder."""
-    attribute = runner if isinstance(runner, str) else runner.__name__
+    if not isinstance(runner, RunnerReference):
+        file = runners.__file__ if isinstance(runner, str) else inspect.getfile(runner)
+        attribute = runner if isinstance(runner, str) else runner.__name__
+        runner = RunnerReference.parse(f"{file}:{attribute}", Path.cwd())
     work = Work(
-        reference=RunnerReference.parse(f"{runners.__file__}:{attribute}", Path.cwd()),
+        reference=runner,
         settings={"told": str(place.log.with_name("told")), **settings},
         varied={"x": [1, 2]},
         threads=threads,
         place=place,
         trial_timeout_s=trial_timeout_s,
+        grace_s=grace_s,
     )
     return open_pool(work, RESOURCES[name](**{"workers": workers, **(resources or {})}))
+
+
+def command(text: str, directory: Path) -> RunnerReference:
+    """A shell command as the runner."""
+    return RunnerReference(text, is_command=True, directory=str(directory))
 
 
 def trial(number: int, **params: Any) -> Trial:
@@ -96,7 +111,7 @@ def outcomes(events: list[PoolEvent]) -> dict[int, Outcome]:
     return {end.number: end.outcome for end in ends}
 
 
-def run_one(name: str, place: Place, runner: Callable[..., Any] | str, **options: Any) -> Outcome:
+def run_one(name: str, place: Place, runner: Runner, **options: Any) -> Outcome:
     with opened(name, place, runner, **options) as pool:
         pool.submit([trial(0)])
         return outcomes(collect(pool, 1))[0]

@@ -234,6 +234,41 @@ def ignore_the_end(params: Params, trial: LiveTrial) -> float:
     return 1.0
 
 
+def leave_daemon(params: Params, trial: LiveTrial) -> float:
+    """One that has left the process group, and its parent: the daemon of a daemon's making."""
+    told = trial.settings["told"]
+    subprocess.run(["setsid", "sh", "-c", f"setsid sleep 1000 & echo $! > {told}"], check=True)
+    return 1.0
+
+
+def keep_daemon(params: Params, trial: LiveTrial) -> float:
+    """Trial 0 waits with its daemon for a file `go`."""
+    told = Path(str(trial.settings["told"]))
+    if trial.number == 0:
+        leave_daemon(params, trial)
+        told.with_name("begun-0").touch()
+        while not told.with_name("go").exists():
+            time.sleep(0.01)
+    return 1.0
+
+
+def tell_oom_scores(params: Params, trial: LiveTrial) -> dict[str, float]:
+    own, parent = (int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in (os.getpid(), os.getppid()))
+    return {"own": own, "parent": parent}
+
+
+def tell_device(params: Params, trial: LiveTrial) -> float:
+    """Says what it may compute on, and waits for a file `go`."""
+    told = Path(str(trial.settings["told"]))
+    says = {"device": trial.device, "visible": os.environ.get("CUDA_VISIBLE_DEVICES")}
+    unfinished = told.with_name(f"unfinished-{trial.number}")
+    unfinished.write_text(json.dumps(says))
+    unfinished.rename(told.with_name(f"device-{trial.number}"))
+    while not told.with_name(f"go-{trial.number}").exists():
+        time.sleep(0.01)
+    return 1.0
+
+
 def with_prepare(prepare: Callable[[Mapping[str, Any]], Any], name: str) -> None:
     """A runner that is `describe` with this `prepare`."""
 

@@ -6,9 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,13 +28,60 @@ from hyper_tests.processes import TIMEOUT_S, is_alive, wait_until
 from hypersweep.interrupt import InterruptGuard
 from hypersweep.place import Place
 from hypersweep.pool import Pool
+from hypersweep.runner import RunnerReference
 from hypersweep.trial import Finished, Interrupted, Result
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process can get away")
+DONE = Finished(Result(valid={"score": 1.0}))
 
 
 @pool_of_processes
-def test_what_a_trial_leaves_running_is_ended_with_it(name: str, place: Place) -> None:
-    assert run_one(name, place, runners.leave_child) == Finished(Result(valid={"score": 1.0}))
+@pytest.mark.parametrize(
+    "runner",
+    [runners.leave_child, pytest.param(runners.leave_daemon, marks=on_linux)],
+    ids=lambda value: value.__name__,
+)
+def test_what_a_trial_leaves_running_is_ended_with_it(name: str, place: Place, runner: Callable[..., Any]) -> None:
+    assert run_one(name, place, runner) == DONE
     assert not is_alive(int(place.log.with_name("told").read_text()))
+
+
+@on_linux
+@pool_of_processes
+def test_what_a_trial_has_started_stays_while_another_ends(name: str, place: Place) -> None:
+    with opened(name, place, runners.keep_daemon, workers=2) as pool:
+        pool.submit([trial(0)])
+        wait_until(place.log.with_name("begun-0").exists, "the trial")
+        daemon = int(place.log.with_name("told").read_text())
+        pool.submit([trial(1)])
+        assert outcomes(collect(pool, 1)) == {1: DONE}
+        assert is_alive(daemon)
+        place.log.with_name("go").touch()
+        assert outcomes(collect(pool, 1)) == {0: DONE}
+        assert not is_alive(daemon)
+
+
+def test_what_the_import_of_the_runner_has_started_stays(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "starting.py").write_text(
+        "import subprocess\nhelper = subprocess.Popen(['sleep', '1000'])\ndef f(params): return helper.pid\n"
+    )
+    with opened("local", place, RunnerReference.parse("starting.py:f", tmp_path)) as pool:
+        for number in range(3):
+            pool.submit([trial(number)])
+            outcome = outcomes(collect(pool, 1))[number]
+            assert isinstance(outcome, Finished)
+            helper = int(outcome.result.valid["score"])
+            assert is_alive(helper)
+    if sys.platform == "linux":
+        assert not is_alive(helper)
+
+
+@on_linux
+def test_a_trial_is_readier_to_be_killed_for_memory_than_what_it_comes_from(place: Place) -> None:
+    outcome = run_one("local", place, runners.tell_oom_scores)
+    assert isinstance(outcome, Finished)
+    scores = outcome.result.valid
+    assert scores["own"] == max(500, scores["parent"])
 
 
 @pool_of_processes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -237,7 +236,7 @@ def test_a_server_process_that_keeps_dying_ends_the_sweep(tmp_path: Path) -> Non
     sweep = Sweep(tmp_path / "sweep", "kill_server_always", num_trials=8)
     done = hypersweep(*sweep.arguments, "--workers", "2", cwd=sweep.folder)
     assert done.returncode == 2, done.stderr
-    assert "pool local: the server process ended with status -9" in done.stderr.splitlines()[-1]
+    assert "pool local: the server process was killed by SIGKILL" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert {0, 1} <= sweep.finished() <= {0, 1, 2}
     assert len(read_log(sweep.log)) == len(sweep.finished())
@@ -250,20 +249,6 @@ def test_trials_that_hold_the_interpreter_end_with_their_controller(tmp_path: Pa
         process.kill()
         process.communicate()
     wait_until(lambda: not is_alive(trial), "the end of the trial", timeout_s=ORPHAN_TIMEOUT_S)
-
-
-def test_trials_end_when_everything_above_them_is_killed_at_once(
-    sleeping: tuple[Sweep, subprocess.Popen[str]],
-) -> None:
-    sweep, process = sleeping
-    server = int(sweep.pids.read_text().split()[0])
-    trials = [int((sweep.traces / name).read_text()) for name in ("2", "3")]
-    os.kill(server, signal.SIGSTOP)  # so that it does not see the controller end
-    process.kill()
-    process.wait()
-    assert all(map(is_alive, trials))
-    os.kill(server, signal.SIGKILL)
-    wait_until(lambda: not any(map(is_alive, trials)), "the end of the trials", timeout_s=ORPHAN_TIMEOUT_S)
 
 
 def test_a_command_ends_with_its_controller(tmp_path: Path) -> None:

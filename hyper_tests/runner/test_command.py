@@ -66,9 +66,10 @@ def test_all_other_braces_are_left_alone(tmp_path: Path) -> None:
     )
 
 
-def test_the_environment(tmp_path: Path) -> None:
+def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")  # as the process of a trial on that GPU has it
     code = "import os, json; print(json.dumps({k: v for k, v in os.environ.items() if k[:6] in ('HYPERS', 'CUDA_V')}))"
-    run(tmp_path, python(code), device="cuda:1")
+    run(tmp_path, python(code), device="cuda:0")
     told = json.loads(log(tmp_path).splitlines()[0])
     assert json.loads(told["HYPERSWEEP_PARAMS"]) == {"epochs": 5, **PARAMS, "size": [64, 64]}
     folder = tmp_path / "trial"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hypersweep.errors import PoolError, did_you_mean
-from hypersweep.pool.inline import InlinePool
+from hypersweep.pool.inline import open_inline
 from hypersweep.pool.local import LocalPool
 from hypersweep.pool.protocol import Description, Ended, Placed, Pool, PoolEvent, Reported, Work
 from hypersweep.pool.resources import Resources
@@ -23,7 +23,7 @@ __all__ = [
     "open_pool",
 ]
 
-POOLS: Mapping[str, Callable[[Work, Resources], Pool]] = {"local": LocalPool, "inline": InlinePool}
+POOLS: Mapping[str, Callable[[Work, Resources], Pool]] = {"local": LocalPool, "inline": open_inline}
 
 
 def open_pool(work: Work, resources: Resources) -> Pool:

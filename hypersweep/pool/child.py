@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import io
 import json
@@ -19,11 +18,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hypersweep.errors import HypersweepError
+from hypersweep.pool.linux import LIBC, adopt_orphans, end_children, set_oom_score
 from hypersweep.runner import LiveTrial, LoadedRunner, execute
 from hypersweep.runner.execute import TrialInterrupted, tell_exception
 from hypersweep.trial import Failed, Trial, outcome_to_json
 
 PARENT_CHECK_S = 0.5
+PATIENCE_S = 0.5
 
 
 class Messages:
@@ -45,24 +46,29 @@ class Messages:
             self.unsent = b""
 
 
-def run_in_child(connection: socket.socket, work: Callable[[Messages], None], parent: int) -> NoReturn:
+def run_in_child(
+    connection: socket.socket, work: Callable[[Messages], None], *, parent: int, oom_score: int | None
+) -> NoReturn:
     """Run `work` in a process just forked from `parent`, in a process group of its own, and end the process."""
     exit_code = 1
     try:
         os.setsid()
         signal.signal(signal.SIGTERM, _raise_interrupted)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
+        set_oom_score(oom_score)
+        adopt_orphans()  # so that what a trial starts stays below it while it runs
         threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
         work(Messages(connection))
         exit_code = 0
     except TrialInterrupted:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)  # which is how the server sees it; the pool knows whether it was asked for
+        if os.getppid() == parent:
+            os.kill(os.getpid(), signal.SIGTERM)  # which is how the server sees it, and it knows whether it has asked
     except Exception:  # ours: the user's are told by `execute` and `run_prepare`
         traceback.print_exc()
     finally:
         if os.getppid() != parent:
-            os.killpg(0, signal.SIGKILL)  # nobody else is left to end what this process has started
+            _end_all()  # nobody else may be left to do it
         os._exit(exit_code)
 
 
@@ -70,6 +76,7 @@ def run_batch(
     messages: Messages, runner: LoadedRunner, settings: Mapping[str, Any], request: Mapping[str, Any]
 ) -> None:
     """Run the trials of one request of the server, one after another, and tell how each ended."""
+    os.environ.update(request["environment"])
     for text, folder in request["batch"]:
         trial = Trial.from_json(text)
         live = LiveTrial(
@@ -78,6 +85,7 @@ def run_batch(
             folder=Path(folder),
             settings=settings,
             prepared=Path(request["prepared"]) if request["prepared"] else None,
+            device=request["device"],
             attempt=trial.attempt,
             send_report=lambda step, metrics, number=trial.number: messages.report(  # type: ignore[misc]
                 {"number": number, "report": [step, metrics]}
@@ -124,7 +132,7 @@ def _output_to(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        ctypes.CDLL(None).fflush(None)  # what C code has printed
+        LIBC.fflush(None)  # what C code has printed
         with contextlib.suppress(OSError):  # the trial may have removed it
             if os.path.getsize(path) == 0:
                 path.unlink()
@@ -132,11 +140,16 @@ def _output_to(path: Path) -> Iterator[None]:
 
 
 def _raise_interrupted(signum: int, frame: object) -> None:
-    raise TrialInterrupted
+    raise TrialInterrupted(is_group_told=True)
 
 
 def _end_with_parent(parent: int) -> None:
     """End this process and all it has started when the server process is gone, however it went."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)
+    _end_all()
+
+
+def _end_all() -> None:
+    end_children(PATIENCE_S)
     os.killpg(0, signal.SIGKILL)

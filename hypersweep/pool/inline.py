@@ -12,27 +12,39 @@ from pathlib import Path
 from typing import TextIO
 
 from hypersweep.errors import PoolError
+from hypersweep.pool.alarm import Alarm
+from hypersweep.pool.devices import assign_places
+from hypersweep.pool.endings import timed_out
 from hypersweep.pool.local import LocalPool
-from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
+from hypersweep.pool.protocol import Description, Ended, Placed, Pool, PoolEvent, Reported, Work
 from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
 from hypersweep.runner import LiveTrial, execute
 from hypersweep.runner.execute import TrialInterrupted
-from hypersweep.trial import Interrupted, Trial
+from hypersweep.trial import Interrupted, Outcome, Trial
+
+
+def open_inline(work: Work, resources: Resources) -> Pool:
+    """The pool that runs trials in the controller. A command is a process in any case: it gets one of pool `local`'s,
+    which are watched and ended as a whole."""
+    if resources.workers not in (None, 1):
+        raise PoolError(
+            f"--workers: pool inline runs one trial at a time, got {resources.workers}; expected 1. Use --pool local"
+        )
+    alone = dataclasses.replace(resources, workers=1)
+    return LocalPool(work, alone) if work.reference.is_command else InlinePool(work, alone)
 
 
 class InlinePool:
     """One slot, no process: what a trial breaks (memory, the interpreter) breaks the sweep."""
 
     def __init__(self, work: Work, resources: Resources) -> None:
-        if resources.workers not in (None, 1):
-            raise PoolError(
-                f"--workers: pool inline runs one trial at a time, got {resources.workers}; expected 1. "
-                "Use --pool local"
-            )
-        self.num_slots = 1
+        places = assign_places(resources)
+        self.num_slots = places.num_slots
+        self.device = places.take()
+        self.alarm = None if work.trial_timeout_s is None else Alarm(work.trial_timeout_s, work.grace_s)
         self.work = work
-        os.environ.update(thread_environment(work.threads))
+        os.environ.update({**thread_environment(work.threads), **self.device.environment})
         self.runner = work.reference.load() if work.function is None else work.reference.wrap(work.function)
         self.prepared: Path | None = None
         self.waiting: deque[Trial] = deque()
@@ -70,10 +82,10 @@ class InlinePool:
         return events
 
     def _run(self, trial: Trial) -> list[PoolEvent]:
-        reports: list[PoolEvent] = []
+        events: list[PoolEvent] = [Placed(trial.number, self.device.label)] if self.device.label else []
 
         def send_report(step: int, metrics: Mapping[str, float]) -> None:
-            reports.append(Reported(trial.number, step, metrics))
+            events.append(Reported(trial.number, step, metrics))
 
         live = LiveTrial(
             number=trial.number,
@@ -81,16 +93,30 @@ class InlinePool:
             folder=self.work.place.trial_folder(trial.number),
             settings=self.work.settings,
             prepared=self.prepared,
+            device=self.device.name,
             attempt=trial.attempt,
             send_report=send_report,
         )
         with self.output.sent_to(live.log_path):
-            self.is_in_trial = True
-            try:
-                outcome = execute(self.runner.call, trial.params, live)
-            finally:
-                self.is_in_trial = False
-        return [*reports, Ended(trial.number, outcome)]
+            outcome = self._execute(trial, live) if self.alarm is None else self._execute_by(self.alarm, trial, live)
+        return [*events, Ended(trial.number, outcome)]
+
+    def _execute(self, trial: Trial, live: LiveTrial) -> Outcome:
+        self.is_in_trial = True
+        try:
+            return execute(self.runner.call, trial.params, live)
+        finally:
+            self.is_in_trial = False
+
+    def _execute_by(self, alarm: Alarm, trial: Trial, live: LiveTrial) -> Outcome:
+        outcome: Outcome = Interrupted()
+        try:
+            with alarm.ringing():
+                outcome = self._execute(trial, live)
+        except TrialInterrupted:
+            if not alarm.has_rung:
+                raise
+        return timed_out(alarm.limit_s) if alarm.has_rung else outcome
 
     def interrupt(self) -> None:
         if self.is_in_trial:

@@ -12,20 +12,32 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hypersweep import errors
 from hypersweep.errors import PoolError, RunnerError
-from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
+from hypersweep.pool.devices import FORK_SAFE, Device, assign_places
+from hypersweep.pool.protocol import Description, Ended, Placed, PoolEvent, Reported, Work
 from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
 from hypersweep.runner import Key
-from hypersweep.trial import Failed, Interrupted, Trial, outcome_from_json
+from hypersweep.runner.execute import name_signal
+from hypersweep.trial import Interrupted, Outcome, Trial, outcome_from_json
 
 MAX_RESTARTS = 3  # of the server process, without any trial having ended in between
 CLOSE_GRACE_S = 2.0
+
+
+@dataclass
+class Batch:
+    """Trials that run one after another in one process, in a place on `device`; `pid` as soon as it is known."""
+
+    device: Device
+    unended: set[int]
+    pid: int | None = None
 
 
 class LocalPool:
@@ -37,10 +49,11 @@ class LocalPool:
                 f"runner: {work.reference.text} is a function without a file; expected one that another process can "
                 "import. Move it to the top of a file, or use pool='inline'"
             )
-        self.num_slots = resources.workers or 1
+        self.places = assign_places(resources)
+        self.num_slots = self.places.num_slots
         self.work = work
         self.prepared: Path | None = None
-        self.pid_of: dict[int, int | None] = {}  # running trials; None until the server has told
+        self.batch_of: dict[int, Batch] = {}  # the trials that run
         self.num_restarts = 0
         self.is_closed = False
         self._start_server()
@@ -50,19 +63,25 @@ class LocalPool:
         self.received = b""
         self.unread: list[dict[str, Any]] = []
         with theirs:
-            self.server = subprocess.Popen(
-                [sys.executable, "-m", "hypersweep.pool.server", str(theirs.fileno())],
+            self.guard = subprocess.Popen(
+                [sys.executable, "-m", "hypersweep.pool.server", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
                 start_new_session=True,
-                env={**os.environ, **thread_environment(self.work.threads)},
+                env={
+                    **FORK_SAFE,
+                    **os.environ,
+                    **thread_environment(self.work.threads),
+                    **self.places.common_environment,
+                },
             )
         self._send(
             {
                 "reference": dataclasses.asdict(self.work.reference),
                 "settings": dict(self.work.settings),
                 "varied": dict(self.work.varied),
+                "limits": [self.work.trial_timeout_s, self.work.grace_s],
             }
         )
 
@@ -92,12 +111,17 @@ class LocalPool:
                     _raise_told(message)
 
     def submit(self, batch: Sequence[Trial]) -> None:
-        self.pid_of.update(dict.fromkeys(trial.number for trial in batch))
+        device = self.places.take()
+        self.batch_of.update(dict.fromkeys((trial.number for trial in batch), Batch(device, set())))
+        for trial in batch:
+            self.batch_of[trial.number].unended.add(trial.number)
         place = self.work.place
         self._send(
             {
                 "batch": [[trial.to_json(), str(place.trial_folder(trial.number).resolve())] for trial in batch],
                 "prepared": str(self.prepared) if self.prepared else None,
+                "device": device.name,
+                "environment": dict(device.environment),
             }
         )
 
@@ -105,73 +129,92 @@ class LocalPool:
         messages = self._receive(timeout_s)
         if messages is None:
             return self._restart_server()
-        events: list[PoolEvent] = []
-        for message in messages:
-            if "error" in message:  # while preloading
-                _raise_told(message)
-            number = message["number"]
-            if "pid" in message:
-                self.pid_of[number] = message["pid"]
-            elif "report" in message:
-                events.append(Reported(number, *message["report"]))
-            else:
-                del self.pid_of[number]
-                self.num_restarts = 0
-                events.append(Ended(number, outcome_from_json(message["outcome"])))
-        return events
+        return [event for message in messages for event in self._read(message)]
+
+    def _read(self, message: Mapping[str, Any]) -> Iterator[PoolEvent]:
+        if "error" in message:  # while preloading
+            _raise_told(message)
+        number = message["number"]
+        if "begun" in message:
+            batch = self.batch_of[number]
+            batch.pid = message["begun"]
+            if batch.device.label:
+                yield Placed(number, batch.device.label)
+        elif "report" in message:
+            yield Reported(number, *message["report"])
+        else:
+            self.num_restarts = 0
+            yield self._end(number, outcome_from_json(message["outcome"]))
+
+    def _end(self, number: int, outcome: Outcome) -> Ended:
+        batch = self.batch_of.pop(number)
+        batch.unended.remove(number)
+        if not batch.unended:
+            self.places.give_back(batch.device)
+        return Ended(number, outcome)
+
+    def _end_all(self) -> list[PoolEvent]:
+        """Nothing runs any more."""
+        return [self._end(number, Interrupted()) for number in list(self.batch_of)]
 
     def interrupt(self) -> None:
         """The user's code does not run here."""
 
     def stop(self, grace_s: float) -> list[PoolEvent]:
         events: list[PoolEvent] = []
-        for signum, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
-            deadline = time.monotonic() + patience_s
-            if self.pid_of and not self.is_closed:
-                self._send({"signal": signum})
-            while self.pid_of and not self.is_closed and (left := deadline - time.monotonic()) > 0:
-                messages = self.wait(left)
-                events.extend(messages)
-        events.extend(Ended(number, Interrupted()) for number in self.pid_of)
+        deadline = time.monotonic() + grace_s + CLOSE_GRACE_S
+        self._send({"stop": grace_s})
+        while self.batch_of and (left := deadline - time.monotonic()) > 0:
+            messages = self._receive(left)
+            if messages is None:
+                break
+            events.extend(event for message in messages for event in self._read(message))
         self.close()
-        return [_without_failure(event) for event in events]
+        return [*events, *self._end_all()]
 
     def close(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
-            self.server_socket.close()  # at which the server kills what still runs, and ends
-            self._kill_running()
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self.server_socket.close()  # at which the server kills what still runs, and ends
+        self._kill_running()
+        for signum in (signal.SIGTERM, signal.SIGKILL):
             try:
-                self.server.wait(CLOSE_GRACE_S)
-            except subprocess.TimeoutExpired:  # still importing the runner
-                os.killpg(self.server.pid, signal.SIGKILL)
-                self.server.wait()
+                self.guard.wait(CLOSE_GRACE_S)
+                return
+            except subprocess.TimeoutExpired:  # the server is still importing the runner
+                os.killpg(self.guard.pid, signum)
+        self.guard.wait()
 
     def _restart_server(self) -> list[PoolEvent]:
         """The server is gone: end what it has left, start another, and have its trials run again."""
         self.server_socket.close()
-        self.server.wait()
+        self.guard.wait()
         self._kill_running()
         self.num_restarts += 1
-        if not self.pid_of or self.num_restarts > MAX_RESTARTS:
+        if not self.batch_of or self.num_restarts > MAX_RESTARTS:
             raise PoolError(self._describe_server_end())
-        events: list[PoolEvent] = [Ended(number, Interrupted()) for number in self.pid_of]
-        self.pid_of.clear()
+        events = self._end_all()
         self._start_server()
         self.describe()
         return events
 
     def _describe_server_end(self) -> str:
+        status = self.guard.wait()
+        how = (
+            f"ended with exit code {status}" if 0 <= status < 128 else f"was killed by {name_signal(abs(status) % 128)}"
+        )
         return (
-            f"pool local: the server process ended with status {self.server.wait()}; expected it to serve trials. "
-            "What it printed stands above; then: hypersweep resume"
+            f"pool local: the server process {how}; expected it to serve trials. What it printed stands above; "
+            "then: hypersweep resume"
         )
 
     def _kill_running(self) -> None:
-        for pid in self.pid_of.values():
-            if pid is not None:
+        """What the guard does, where it cannot or was killed itself."""
+        for batch in self.batch_of.values():
+            if batch.pid is not None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)
+                    os.killpg(batch.pid, signal.SIGKILL)
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by the next `_receive`
@@ -199,10 +242,3 @@ def _raise_told(message: Mapping[str, Any]) -> NoReturn:
     """Raise the error that the server tells, as the class it had there."""
     class_name, text = message["error"]
     raise getattr(errors, class_name, RunnerError)(text)
-
-
-def _without_failure(event: PoolEvent) -> PoolEvent:
-    """A trial that failed while it was being stopped failed because of that."""
-    if isinstance(event, Ended) and isinstance(event.outcome, Failed):
-        return Ended(event.number, Interrupted())
-    return event

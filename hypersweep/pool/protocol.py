@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from hypersweep.place import Place
 from hypersweep.runner import Key, RunnerReference
+from hypersweep.runner.contract import GRACE_S
 from hypersweep.trial import Outcome, Trial
 
 
@@ -17,7 +18,8 @@ class Work:
     """What all trials of a sweep have in common.
 
     `varied` are the choices of the space, by name: what a runner's keys may depend on besides the settings.
-    `trial_timeout_s` is how long a trial may run, None: as long as it wants.
+    `trial_timeout_s` is how long a trial may run, None: as long as it wants; `grace_s` how long one that has run too
+    long may take to end, once it is asked to.
     `function` is the runner itself where it has no name by which another process could load it (pool inline only).
     """
 
@@ -27,6 +29,7 @@ class Work:
     threads: int
     place: Place
     trial_timeout_s: float | None = None
+    grace_s: float = GRACE_S
     function: Callable[..., Any] | None = None
 
 
@@ -69,8 +72,9 @@ PoolEvent = Placed | Reported | Ended
 class Pool(Protocol):
     """Runs batches of trials, `num_slots` of them at once. Used by one thread of the controller.
 
-    A trial that crashes ends as failed, and so does one that runs longer than `Work.trial_timeout_s`: it is asked to
-    end, and made to after a grace period. A trial whose place to run was lost (a server process killed) ends as
+    A trial that crashes ends as failed, and so does one that runs longer than `Work.trial_timeout_s`, counted from its
+    own begin: it is asked to end, and made to after `Work.grace_s`; those of its batch that had not begun are
+    interrupted. A trial whose place to run was lost (a server process killed) ends as
     interrupted, and the loop submits it again.
     """
 

@@ -1,79 +1,93 @@
 """The server process of pool `local`: it imports the runner once and forks a process for each batch of trials.
 
 It has one thread, runs none of the user's code but the imports, and speaks JSON lines with the controller over a
-socket. When the controller is gone, however it went, it kills what it has forked and ends.
+socket. It watches how long each trial runs. When the controller is gone, however it went, it kills what it has forked
+and ends.
 
-Requests:  {"batch": [[trial, folder], …], "prepared": path}   {"prepare": true}   {"signal": 15}
+Requests:  {"batch": [[trial, folder], …], "prepared": path, "device": name, "environment": {…}}   {"prepare": true}
+           {"stop": grace_s}
 Messages:  {"described": {"keys": […], "has_prepare": …}}   {"prepared": path}   {"error": [class, text]}
-           {"number": 7, "pid": …}   {"number": 7, "report": [step, {…}]}   {"number": 7, "outcome": …}
+           {"number": 7, "begun": pid}   {"number": 7, "report": [step, {…}]}   {"number": 7, "outcome": …}
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import json
+import math
 import os
 import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hypersweep.errors import HypersweepError
+from hypersweep.errors import HypersweepError, RunnerError
 from hypersweep.pool.child import Messages, run_batch, run_in_child, run_prepare
+from hypersweep.pool.devices import has_initialised_cuda
+from hypersweep.pool.endings import describe_death, not_started, timed_out
+from hypersweep.pool.forked import Forked
+from hypersweep.pool.guard import guard_server
+from hypersweep.pool.linux import adopt_orphans, end_children, find_children, find_oom_score
 from hypersweep.runner import LoadedRunner, RunnerReference
-from hypersweep.runner.execute import name_signal
-from hypersweep.trial import Failed, Interrupted, outcome_to_json
+from hypersweep.runner.memory import KernelKills
+from hypersweep.trial import Failed, Interrupted, outcome_from_json, outcome_to_json
 
-
-@dataclass
-class Child:
-    """A forked process: the trials it has yet to tell the outcome of, and what it has sent so far.
-
-    Its last message is kept back until the process has ended: then nothing of it runs any more.
-    """
-
-    pid: int
-    connection: socket.socket
-    unended: list[int]
-    received: bytes = b""
-    last_message: Mapping[str, Any] | None = None
+ORPHAN_PATIENCE_S = 1.0
 
 
 class Server:
-    """Forks, relays and reaps; `serve` returns when the controller is gone."""
+    """Forks, relays, watches the time and reaps; `serve` returns when the controller is gone."""
 
-    def __init__(self, controller: socket.socket, runner: LoadedRunner, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        controller: socket.socket,
+        runner: LoadedRunner,
+        settings: Mapping[str, Any],
+        limits: tuple[float | None, float],
+    ) -> None:
         self.controller = controller
         self.runner = runner
         self.settings = settings
-        self.children: dict[int, Child] = {}
+        self.trial_timeout_s, self.grace_s = limits
+        self.processes: dict[int, Forked] = {}
+        self.spared: set[int] = set()  # children that are no trial's, or that could not be killed
         self.received = b""
         self.selector = selectors.DefaultSelector()
         self.selector.register(controller, selectors.EVENT_READ, self._read_requests)
-        self.wakeup, wakeup_writer = socket.socketpair()
+        self.wakeup, self.wakeup_writer = socket.socketpair()
         self.wakeup.setblocking(False)
-        wakeup_writer.setblocking(False)
-        self.wakeup_writer = wakeup_writer
+        self.wakeup_writer.setblocking(False)
         self.is_open = True
         self.pid = os.getpid()
+        self.oom_score = find_oom_score()
+        self.kernel_kills = KernelKills()
 
     def serve(self) -> None:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.wakeup_writer.fileno(), warn_on_full_buffer=False)
         self.selector.register(self.wakeup, selectors.EVENT_READ, self._reap)
+        self.spared = find_children()
+        adopt_orphans()
+        gc.collect()
+        gc.freeze()  # a collection in a trial would copy the pages of all that is here
         try:
             while self.is_open:
-                for key, _ in self.selector.select():
+                due_at = min((process.due_at for process in self.processes.values()), default=math.inf)
+                timeout_s = None if due_at == math.inf else max(0.0, due_at - time.monotonic())
+                for key, _ in self.selector.select(timeout_s):
                     key.data()
+                self._end_overdue()
         except (BrokenPipeError, ConnectionResetError):
             pass  # the controller is gone
         finally:
-            for pid in self.children:
-                _kill_group(pid)
+            for process in self.processes.values():
+                process.send_signal(signal.SIGKILL)
+            end_children(ORPHAN_PATIENCE_S)
 
     def send(self, message: Mapping[str, Any]) -> None:
         self.controller.sendall(json.dumps(message).encode() + b"\n")
@@ -90,21 +104,26 @@ class Server:
             elif "prepare" in request:
                 self._fork([], lambda messages: run_prepare(messages, self.runner, self.settings))
             else:
-                for pid in self.children:
-                    _signal_group(pid, request["signal"])
+                for process in self.processes.values():
+                    self._ask_to_end(process, Interrupted(), request["stop"])
 
     def _fork(self, numbers: list[int], work: Callable[[Messages], None]) -> None:
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            self._tell_ends(numbers, not_started(error))
+            return
         if pid == 0:
             self._close_in_child(ours)
-            run_in_child(theirs, work, self.pid)
+            run_in_child(theirs, work, parent=self.pid, oom_score=self.oom_score)
         theirs.close()
         ours.setblocking(False)
-        self.children[pid] = child = Child(pid, ours, numbers)
-        self.selector.register(ours, selectors.EVENT_READ, lambda: self._relay(child))
-        for number in numbers:
-            self.send({"number": number, "pid": pid})
+        self.processes[pid] = process = Forked(pid, ours, numbers)
+        self.selector.register(ours, selectors.EVENT_READ, lambda: self._relay(process))
+        self._begin(process)
 
     def _close_in_child(self, ours: socket.socket) -> None:
         signal.set_wakeup_fd(-1)
@@ -112,91 +131,109 @@ class Server:
         self.selector.close()
         for connection in (ours, self.controller, self.wakeup, self.wakeup_writer):
             connection.close()
-        for child in self.children.values():
-            child.connection.close()
+        for process in self.processes.values():
+            process.connection.close()
 
-    def _relay(self, child: Child) -> None:
-        """Pass what a child has sent on to the controller."""
-        if child.pid not in self.children:
-            return  # it has ended in this very round of the selector
-        chunks = []
-        try:
-            while chunk := child.connection.recv(1 << 16):
-                chunks.append(chunk)
-            self.selector.unregister(child.connection)  # closed; its end is told by SIGCHLD
-        except BlockingIOError:
-            pass
-        *lines, child.received = (child.received + b"".join(chunks)).split(b"\n")
-        for line in lines:
-            self._pass_on(json.loads(line), child)
+    def _begin(self, process: Forked) -> None:
+        """The first of the trials that have not ended begins now."""
+        if process.unended:
+            if self.trial_timeout_s is not None:
+                process.due_at = time.monotonic() + self.trial_timeout_s
+            self.send({"number": process.unended[0], "begun": process.pid})
 
-    def _pass_on(self, message: Mapping[str, Any], child: Child) -> None:
-        if "report" in message:
-            self.send(message)
-            return
-        if "outcome" in message:
-            if message["number"] not in child.unended:
-                return  # the trial has forked, and returned in both processes
-            child.unended.remove(message["number"])
-        if child.unended:
-            self.send(message)
+    def _ask_to_end(self, process: Forked, ends_as: Failed | Interrupted, grace_s: float) -> None:
+        """Once: what was asked already keeps its reason, and has no longer than this."""
+        kill_at = time.monotonic() + grace_s
+        if process.is_ending:
+            process.due_at = min(process.due_at, kill_at)
         else:
-            child.last_message = message
+            process.ends_as, process.due_at = ends_as, kill_at
+            process.send_signal(signal.SIGTERM)
+
+    def _end_overdue(self) -> None:
+        for process in self.processes.values():
+            if not process.is_ending and process.due_at <= time.monotonic():
+                self._relay(process)  # it may have ended just now
+            if process.due_at <= time.monotonic():
+                if process.is_ending:
+                    process.send_signal(signal.SIGKILL)
+                    process.due_at = math.inf
+                else:
+                    assert self.trial_timeout_s is not None
+                    self._ask_to_end(process, timed_out(self.trial_timeout_s), self.grace_s)
+
+    def _relay(self, process: Forked) -> None:
+        """Pass what a process has sent on to the controller."""
+        if process.pid not in self.processes:
+            return  # it has ended in this very round of the selector
+        messages, is_open = process.read()
+        if not is_open:
+            self.selector.unregister(process.connection)  # its end is told by SIGCHLD
+        for message in messages:
+            if "outcome" in message:
+                self._take_outcome(process, message)
+            elif "number" in message:
+                self.send(message)
+            else:
+                process.last_message = message
+
+    def _take_outcome(self, process: Forked, message: dict[str, Any]) -> None:
+        if message["number"] not in process.unended[:1]:
+            return  # the trial has forked, and returned in both processes
+        del process.unended[0]
+        if process.ends_as is not None:
+            outcome = process.settle(outcome_from_json(message["outcome"]))
+            message = {**message, "outcome": outcome_to_json(outcome)}
+        if not process.unended:
+            process.last_message, process.due_at = message, time.monotonic() + self.grace_s
+            return
+        self.send(message)
+        if process.ends_as is None:
+            self._begin(process)
+        else:  # what is left of the batch has not begun, or only just
+            process.ends_as = Interrupted()
+            process.send_signal(signal.SIGKILL)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while self.wakeup.recv(1 << 12):
                 pass
-        for child in list(self.children.values()):
-            pid, status = os.waitpid(child.pid, os.WNOHANG)
+        for process in list(self.processes.values()):
+            pid, status = os.waitpid(process.pid, os.WNOHANG)
             if pid:
-                self._end(child, os.waitstatus_to_exitcode(status))
+                self._end(process, os.waitstatus_to_exitcode(status))
 
-    def _end(self, child: Child, exit_code: int) -> None:
-        """A child is gone: take its last words, and end what it has left behind."""
+    def _end(self, process: Forked, exit_code: int) -> None:
+        """A process is gone: take its last words, and end what it has left behind."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)  # the number of the process itself may be another's by now
-        if child.connection in self.selector.get_map():
-            self._relay(child)
-        del self.children[child.pid]
-        if child.connection in self.selector.get_map():
-            self.selector.unregister(child.connection)  # a process that left the group holds it open
-        child.connection.close()
-        problem = _describe_end(exit_code)
-        if child.last_message is not None:
-            self.send(child.last_message)
-        elif not child.unended:
+            os.killpg(process.pid, signal.SIGKILL)  # the number of the process itself may be another's by now
+        if process.connection in self.selector.get_map():
+            self._relay(process)
+        del self.processes[process.pid]
+        self.spared |= end_children(ORPHAN_PATIENCE_S, self.spared.union(self.processes))
+        if process.connection in self.selector.get_map():
+            self.selector.unregister(process.connection)  # a process that left the group holds it open
+        process.connection.close()
+        if process.last_message is not None:
+            self.send(process.last_message)
+        else:
+            is_out_of_memory = exit_code == -signal.SIGKILL and self.kernel_kills.has_risen()
+            death = describe_death(exit_code, is_out_of_memory=is_out_of_memory)
+            self._tell_ends(process.unended, process.ends_as or Failed(death))
+
+    def _tell_ends(self, numbers: Sequence[int], outcome: Failed | Interrupted) -> None:
+        """The first of these trials ended so, and the others had not begun; none: it was the preparation."""
+        if not numbers:
+            problem = outcome.error if isinstance(outcome, Failed) else "interrupted"
             self.send({"error": ["RunnerError", f"{self.runner.name}: prepare failed: {problem}"]})
-        for position, number in enumerate(child.unended):  # only the first had begun
-            outcome = Failed(problem) if position == 0 else Interrupted()
-            self.send({"number": number, "outcome": outcome_to_json(outcome)})
-
-
-def _describe_end(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"the process ended with exit code {exit_code} before it returned a result"
-    name = name_signal(-exit_code)
-    hint = " (out of memory?)" if name == "SIGKILL" else ""
-    return f"the process was killed by {name}{hint}"
-
-
-def _kill_group(pid: int) -> None:
-    _signal_group(pid, signal.SIGKILL)
-
-
-def _signal_group(pid: int, signum: int) -> None:
-    try:
-        os.killpg(pid, signum)
-    except ProcessLookupError:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signum)  # forked, and not yet the leader of its group
-    except PermissionError:
-        pass  # macOS: what is left of the group is already ending
+        for position, number in enumerate(numbers):
+            self.send({"number": number, "outcome": outcome_to_json(outcome if position == 0 else Interrupted())})
 
 
 def main() -> None:
-    """`python -m hypersweep.pool.server FD`, started by `pool.local`."""
+    """`python -m hypersweep.pool.server FD PROCESS`, started by `pool.local` in the process of that number."""
     controller = socket.socket(fileno=int(sys.argv[1]))
+    guard_server(controller, int(sys.argv[2]))
     start = json.loads(controller.makefile("rb").readline())
     reference = RunnerReference(**start["reference"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -210,10 +247,15 @@ def main() -> None:
         controller.sendall(json.dumps({"described": described}).encode() + b"\n")
         for name in runner.preload:
             reference.import_module(name)
+        if has_initialised_cuda():
+            raise RunnerError(
+                f"--runner {reference.text}: its import has initialised CUDA, which the trials forked from there "
+                "cannot do again; expected imports only. Move into the function what computes on a GPU"
+            )
     except HypersweepError as error:
         controller.sendall(json.dumps({"error": [type(error).__name__, str(error)]}).encode() + b"\n")
         return
-    Server(controller, runner, start["settings"]).serve()
+    Server(controller, runner, start["settings"], start["limits"]).serve()
 
 
 if __name__ == "__main__":

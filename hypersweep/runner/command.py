@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import selectors
 import shlex
+import signal
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hypersweep.errors import RunnerError
-from hypersweep.runner.contract import LiveTrial
-from hypersweep.runner.execute import name_signal
+from hypersweep.runner.contract import GRACE_S, LiveTrial
+from hypersweep.runner.execute import TrialInterrupted, name_signal
+from hypersweep.runner.memory import OUT_OF_MEMORY, KernelKills
 from hypersweep.trial import Params
 
 POLL_S = 0.1
-PRUNE_GRACE_S = 10.0
 TAIL_BYTES = 1 << 20  # how much of stdout is searched for the result
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -42,7 +46,8 @@ class CommandRunner:
         for path in (result_path, report_path):
             path.unlink(missing_ok=True)  # of an attempt before this one
         report_path.touch()
-        with open(trial.log_path, "ab", buffering=0) as log:
+        kills = KernelKills()
+        with open(trial.log_path, "ab", buffering=0) as log, open(report_path, "rb") as reports:
             process = subprocess.Popen(
                 self.fill(params, trial),
                 shell=True,
@@ -53,16 +58,19 @@ class CommandRunner:
                 env={**os.environ, **_environment(params, trial, result_path, report_path)},
             )
             try:
-                with open(report_path, "rb") as reports:
-                    tail = _follow(process, log.fileno(), _ReportReader(reports, trial))
-            except BaseException:  # pruned, interrupted, or a report that is none
-                _stop(process)
+                tail = _follow(process, log.fileno(), _is_over, _ReportReader(reports, trial).read)
+            except BaseException as error:  # pruned, interrupted, or a report that is none
+                if isinstance(error, TrialInterrupted) and error.is_group_told:
+                    _await_end(process, log.fileno(), _are_all_over)
+                else:
+                    process.terminate()
+                    _await_end(process, log.fileno(), _is_over)
                 raise
             finally:
                 assert process.stdout is not None
                 process.stdout.close()
                 _remove_empty(trial)
-        return _read_result(process.returncode, result_path, tail, trial.log_path)
+        return _read_result(process.returncode, result_path, trial.log_path, tail, kills)
 
     def fill(self, params: Params, trial: LiveTrial) -> str:
         """The command line of one trial."""
@@ -73,7 +81,7 @@ class CommandRunner:
 
 
 def _environment(params: Params, trial: LiveTrial, result_path: Path, report_path: Path) -> dict[str, str]:
-    environment = {
+    return {
         "HYPERSWEEP_PARAMS": json.dumps({**trial.settings, **params}),
         "HYPERSWEEP_TRIAL": str(trial.number),
         "HYPERSWEEP_SEED": str(trial.seed),
@@ -81,14 +89,17 @@ def _environment(params: Params, trial: LiveTrial, result_path: Path, report_pat
         "HYPERSWEEP_RESULT": str(result_path),
         "HYPERSWEEP_REPORT": str(report_path),
     }
-    if trial.device is not None:
-        kind, _, index = trial.device.partition(":")
-        environment["CUDA_VISIBLE_DEVICES"] = index if kind == "cuda" else ""
-    return environment
 
 
-def _follow(process: subprocess.Popen[bytes], log: int, reports: _ReportReader) -> bytes:
-    """Copy stdout to the log and reports to the trial until the command has ended; gives the tail of stdout.
+def _follow(
+    process: subprocess.Popen[bytes],
+    log: int,
+    has_ended: Callable[[subprocess.Popen[bytes]], bool],
+    read_reports: Callable[[], None] = lambda: None,
+    until: float = math.inf,
+) -> bytes:
+    """Copy stdout to the log and reports to the trial until the command has ended, or that time has come; gives the
+    tail of stdout.
 
     A process left in the background may keep stdout open: the end of the command is what counts.
     """
@@ -96,22 +107,46 @@ def _follow(process: subprocess.Popen[bytes], log: int, reports: _ReportReader) 
     stdout, tail, is_open = process.stdout.fileno(), b"", True
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
-        while True:
-            has_ended = process.poll() is not None
-            is_ready = is_open and bool(selector.select(0 if has_ended else POLL_S))
+        while time.monotonic() < until:
+            is_over = has_ended(process)
+            is_ready = is_open and bool(selector.select(0 if is_over else POLL_S))
             chunk = os.read(stdout, 1 << 16) if is_ready else b""
             if chunk:
                 _write_all(log, chunk)
                 tail = (tail + chunk)[-TAIL_BYTES:]
-            elif has_ended:
+            elif is_over:
                 break
             elif is_ready or not is_open:  # stdout is closed, which nearly always means the end
                 is_open = False
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(POLL_S)
-            reports.read()
-    reports.read()
+                _wait_briefly(process)
+            read_reports()
+    read_reports()
     return tail
+
+
+def _is_over(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
+
+
+def _are_all_over(process: subprocess.Popen[bytes]) -> bool:
+    """Whether not only the shell has ended but all it has started, which is this process's where the shell has gone
+    (and the system lets it: see `pool.linux`)."""
+    if process.poll() is None:
+        return False
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False
+
+
+def _wait_briefly(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_S)
+    else:
+        time.sleep(POLL_S / 10)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -156,20 +191,21 @@ def _remove_empty(trial: LiveTrial) -> None:
         (trial.folder / "checkpoint").rmdir()
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+def _await_end(
+    process: subprocess.Popen[bytes], log: int, has_ended: Callable[[subprocess.Popen[bytes]], bool]
+) -> None:
+    """Let a command that was asked to end do so, what it still prints in the log; then make it."""
     try:
-        process.wait(PRUNE_GRACE_S)
-    except subprocess.TimeoutExpired:
+        _follow(process, log, has_ended, until=time.monotonic() + GRACE_S)
+    finally:
         process.kill()
         process.wait()
 
 
-def _read_result(exit_code: int, result_path: Path, tail: bytes, log_path: Path) -> Any:
+def _read_result(exit_code: int, result_path: Path, log_path: Path, tail: bytes, kills: KernelKills) -> Any:
     if exit_code != 0:
-        how = f"was killed by {name_signal(-exit_code)}" if exit_code < 0 else f"ended with exit code {exit_code}"
         last_line = _last_line(log_path)
-        raise RunnerError(f"the command {how}{f': {last_line}' if last_line else ''}")
+        raise RunnerError(f"{_describe_end(exit_code, kills)}{f': {last_line}' if last_line else ''}")
     if result_path.exists():
         text = result_path.read_text(errors="replace")
         try:
@@ -190,6 +226,15 @@ def _read_result(exit_code: int, result_path: Path, tail: bytes, log_path: Path)
         "the command ended with exit code 0 without a result; expected JSON in the file $HYPERSWEEP_RESULT, "
         "or as the last JSON line of stdout. Let the command write its metrics"
     )
+
+
+def _describe_end(exit_code: int, kills: KernelKills) -> str:
+    if exit_code not in (-signal.SIGKILL, 128 + signal.SIGKILL):  # the latter: a shell tells it of what it ran
+        how = f"was killed by {name_signal(-exit_code)}" if exit_code < 0 else f"ended with exit code {exit_code}"
+        return f"the command {how}"
+    if kills.has_risen():
+        return f"{OUT_OF_MEMORY}the kernel killed the command (SIGKILL)"
+    return "the command was killed by SIGKILL (out of memory?)"
 
 
 def _last_line(log_path: Path) -> str:

@@ -12,7 +12,9 @@ from hypersweep.runner.returned import read_metrics
 from hypersweep.settings import Key
 from hypersweep.trial import Params, is_storable
 
-__all__ = ["Key", "LiveTrial", "Runner"]
+__all__ = ["GRACE_S", "Key", "LiveTrial", "Runner"]
+
+GRACE_S = 10.0  # how long a trial that is asked to end may take, for its checkpoint
 
 
 def _drop_report(step: int, metrics: Mapping[str, float]) -> None:
@@ -71,6 +73,9 @@ class LiveTrial:
 class Runner(Protocol):
     """A trial's work. Called once per attempt of a trial, in the trial's own process (pool `local`) or in the
     controller (pool `inline`). If it raises, the trial has failed; if its process dies, too; no other trial notices.
+
+    A trial is asked to end, by an interrupt or for its time, by SIGTERM to its process group: the runner's `finally`
+    blocks have `GRACE_S` for a checkpoint.
 
     The callable may carry three attributes:
 

@@ -9,13 +9,19 @@ import traceback
 
 from hypersweep.errors import HypersweepError, TrialPruned
 from hypersweep.runner.contract import LiveTrial, Runner
+from hypersweep.runner.memory import mark_out_of_memory
 from hypersweep.runner.returned import read_returned
 from hypersweep.trial import Failed, Finished, Outcome, Params, Pruned
 
 
 class TrialInterrupted(BaseException):
-    """Raised in a trial by a pool that is being stopped, so that its `finally` blocks run. No `KeyboardInterrupt`: a
-    runner that takes that for `stop training and return what there is` would give a result that is none."""
+    """Raised in a trial by a pool that is being stopped, or for its time, so that its `finally` blocks run. No
+    `KeyboardInterrupt`: a runner that takes that for `stop training and return what there is` would give a result that
+    is none. `is_group_told`: by a signal to the whole process group, which what the trial has started got as well."""
+
+    def __init__(self, *, is_group_told: bool = False) -> None:
+        super().__init__()
+        self.is_group_told = is_group_told
 
 
 def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
@@ -31,17 +37,18 @@ def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
     except HypersweepError as error:
         with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that the runner has closed
             sys.stderr.write(f"{error}\n")
-        return Failed(one_line(str(error)))
+        return Failed(mark_out_of_memory(one_line(str(error))))
     except SystemExit as error:
         _print_traceback()
         return Failed(f"the runner called sys.exit({error.code!r}) before it returned a result")
     except BaseException as error:
         _print_traceback()
-        return Failed(tell_exception(error))
+        traceback.clear_frames(error.__traceback__)  # what the trial held, which may be all the memory there is
+        return Failed(mark_out_of_memory(tell_exception(error)))
 
 
 def _print_traceback() -> None:
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, MemoryError):
         traceback.print_exc()
 
 

@@ -1,0 +1,65 @@
+"""What only Linux lets a process do about those that come from it; elsewhere each of these does nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+IS_LINUX = sys.platform == "linux"
+LIBC = ctypes.CDLL(None)
+
+OOM_SCORE = 500  # of 1000: above any process of about this size that has not asked for it
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all that come from this process and lose theirs, however they left its process group."""
+    if IS_LINUX:
+        LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def find_children() -> set[int]:
+    """The children of this process, those that have ended and were not waited for among them."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for task in os.listdir("/proc/self/task"):
+            with contextlib.suppress(OSError):
+                found.update(map(int, Path("/proc/self/task", task, "children").read_text().split()))
+    return found
+
+
+def end_children(patience_s: float, spared: Collection[int] = ()) -> set[int]:
+    """Kill the children of this process but the `spared` ones, and all that come from them: adopted, these are found
+    next. Waits for their end; gives those that the kernel could not end within `patience_s`."""
+    deadline = time.monotonic() + patience_s
+    while children := find_children().difference(spared):
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.001)
+    return children
+
+
+def find_oom_score() -> int | None:
+    """What a trial's readiness to be killed for want of memory shall be: so high that the kernel takes the trial, and
+    neither the controller nor the server. None: it cannot be said."""
+    try:
+        return max(OOM_SCORE, int(Path("/proc/self/oom_score_adj").read_text()))
+    except OSError:
+        return None
+
+
+def set_oom_score(score: int | None) -> None:
+    if score is not None:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(str(score))

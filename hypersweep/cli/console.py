@@ -118,7 +118,7 @@ class LiveView:
 
 
 def _render_bar(progress: Progress) -> RenderableType:
-    left = "" if progress.left_s is None else f", about {format_seconds(progress.left_s)} left"
+    left = f", about {format_seconds(progress.left_s)} left" if progress.left_s else ""  # 0: longer than any before
     of = "" if progress.size is None else f"/{progress.size}"
     row = Table.grid(padding=(0, 1))
     row.add_row(
@@ -132,8 +132,10 @@ def _tell_running(running: Running) -> str:
     step = "" if running.step is None else f", step {running.step}"
     metrics = "".join(f", {name} {value:.4g}" for name, value in list(running.metrics.items())[:2])
     duration = format_seconds(time.monotonic() - running.started_at)
+    trial = running.trial
+    attempt = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
     where = f" on {running.where}" if running.where else ""
-    return f"  trial {running.trial.number}{where}, {duration}{step}{metrics}, {format_params(running.trial.params)}"
+    return f"  trial {trial.number}{attempt}{where}, {duration}{step}{metrics}, {format_params(trial.params)}"
 
 
 def _line(text: str, style: str = "") -> Text:

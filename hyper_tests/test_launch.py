@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hyper_tests.inline_sweeps import SIZE, SPACE, Counting, inline, names
+from hyper_tests.pool.gpus import A100, H100, install_gpus
 from hyper_tests.processes import TIMEOUT_S, environment
 from hypersweep import Choice, LiveTrial, Space
 from hypersweep.errors import (
@@ -227,6 +228,21 @@ def test_a_place_that_cannot_be_made(space: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"cannot be made \(Not a directory\); expected a writable folder.*--out DIR"):
         inline(space, out=tmp_path / "file" / "deeper")
+
+
+@pytest.mark.parametrize(
+    ("options", "at_once"),
+    [({}, 1), ({"workers": 4}, 4), ({"gpus": "all"}, 2), ({"gpus": "all", "trials_per_gpu": 2}, 4)],
+)
+def test_trials_at_once_share_the_cores(
+    space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], at_once: int
+) -> None:
+    for name, value in install_gpus(tmp_path / "bin", A100, H100).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("hypersweep.request.count_cores", lambda: 8)
+    with sweep(space, runner=no_keys, **options) as study:
+        assert study.meta["threads"] == 8 // at_once
 
 
 def test_what_was_run_is_recorded(space: Path) -> None:

@@ -13,6 +13,7 @@ from hypersweep.definition import Definition, Sources
 from hypersweep.errors import RunnerError, SearchError, SettingsError, SpaceError, naming_places
 from hypersweep.place import Place
 from hypersweep.pool import Resources
+from hypersweep.pool.devices import assign_places
 from hypersweep.runner import RunnerReference
 from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
@@ -170,12 +171,18 @@ def _choose_seed(asked: int | None, loaded: LoadedSettings) -> int:
 
 
 def _choose_threads(request: Request) -> int:
-    threads = (
-        max(1, count_cores() // max(1, request.resources.workers or 1)) if request.threads is None else request.threads
-    )
-    if threads < 1:
-        raise SettingsError(f"--threads: got {threads}; expected at least 1. Give a positive number")
-    return threads
+    if request.threads is None:
+        return max(1, count_cores() // max(1, _count_slots(request.resources)))
+    if request.threads < 1:
+        raise SettingsError(f"--threads: got {request.threads}; expected at least 1. Give a positive number")
+    return request.threads
+
+
+def _count_slots(resources: Resources) -> int:
+    """How many trials share the cores of a machine, as far as can be said before the pool is open."""
+    if resources.pool == "ray":  # other machines, and as many trials on each as it has cores
+        return count_cores()
+    return assign_places(resources).num_slots if resources.workers is None else resources.workers
 
 
 def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., Any] | None]:

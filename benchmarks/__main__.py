@@ -12,7 +12,7 @@ import sys
 
 from benchmarks import report
 
-NAMES = ("engine",)
+NAMES = ("engine", "quality")
 
 
 def main() -> None:

@@ -19,7 +19,8 @@ class Key:
     """A setting that a runner knows by name.
 
     A data key is read by the runner's `prepare`, and a space may not vary it; one without effect is accepted, for
-    the sake of files written for other tools, and listed once.
+    the sake of files written for other tools, and listed once. `help` and `expected` (which values it takes) are shown
+    by `hypersweep settings`.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Key:
     help: str = ""
     is_data: bool = False
     has_effect: bool = True
+    expected: str = ""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ OPTIONS = {
         "Options": "--json --help",
     },
     "logs": {"Options": "--help"},
+    "settings": {"What to run": "--runner --model", "Options": "--json --help"},
 }
 
 

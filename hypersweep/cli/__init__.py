@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "print how far a sweep is",
     "plan": "print what would run; run nothing",
     "logs": "print a trial's log",
+    "settings": "print the settings that a runner knows",
 }
 
 

@@ -58,7 +58,10 @@ class Checkpoints:
     def read_best(self) -> Mapping[str, Any] | None:
         """The file of the best weights, if the trial had ended."""
         path = self.folder / BEST_NAME
-        return self._read(path) if path.exists() else None
+        best = self._read(path) if path.exists() else None
+        if best is not None:
+            _remove(self._epoch_paths().values())
+        return best
 
     def read_last(self) -> Resumable | None:
         """The last epoch to go on from. None: start from the beginning; then the folder holds no checkpoint."""

@@ -39,7 +39,7 @@ class Option:
 
     @property
     def key(self) -> Key:
-        return Key(self.name, self.default, self.help, self.is_data, self.has_effect)
+        return Key(self.name, self.default, self.help, self.is_data, self.has_effect, self.kind.expected)
 
 
 def parse_settings(options: Iterable[Option], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,11 +103,10 @@ def find_models(settings: Mapping[str, Any]) -> Sequence[CatalogEntry]:
 
 def find_options(models: Sequence[CatalogEntry]) -> Sequence[Option]:
     """All that can be set for the models, each name once; what has an effect on one of them has one."""
-    options = [*IGNORED_OPTIONS, _MODEL_OPTION, *TRAINING_OPTIONS, *EVALUATION_OPTIONS, *MODEL_OPTIONS, *DATA_OPTIONS]
-    for entry in models:
-        options += entry.options
+    own = [option for entry in models for option in entry.options]
+    options = [_MODEL_OPTION, *own, *MODEL_OPTIONS, *TRAINING_OPTIONS, *EVALUATION_OPTIONS, *DATA_OPTIONS]
     merged: dict[str, Option] = {}
-    for option in options:
+    for option in (*options, *IGNORED_OPTIONS):
         if option.has_effect or option.name not in merged:
             merged[option.name] = option
     return list(merged.values())

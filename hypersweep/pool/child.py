@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
-import faulthandler
 import io
 import json
 import os
@@ -57,7 +57,7 @@ def run_in_child(
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
         set_oom_score(oom_score)
         adopt_orphans()  # so that what a trial starts stays below it while it runs
-        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+        _thread.start_new_thread(_end_with_parent, (parent,))  # what threading adds to it takes longer than all of this
         work(Messages(connection))
         exit_code = 0
     except TrialInterrupted:
@@ -128,7 +128,6 @@ def _output_to(path: Path) -> Iterator[None]:
         io.TextIOWrapper(io.FileIO(descriptor, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
         for descriptor in (1, 2)
     )
-    faulthandler.enable(file=2)
     try:
         yield
     finally:

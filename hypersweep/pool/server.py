@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import faulthandler
 import gc
 import json
 import math
@@ -32,7 +33,7 @@ from hypersweep.pool.devices import has_initialised_cuda
 from hypersweep.pool.endings import describe_death, not_started, timed_out
 from hypersweep.pool.forked import Forked
 from hypersweep.pool.guard import guard_server
-from hypersweep.pool.linux import adopt_orphans, end_children, find_children, find_oom_score
+from hypersweep.pool.linux import adopt_orphans, collapse_memory, end_children, find_children, find_oom_score
 from hypersweep.runner import LoadedRunner, RunnerReference
 from hypersweep.runner.memory import KernelKills
 from hypersweep.trial import Failed, Interrupted, outcome_from_json, outcome_to_json
@@ -71,10 +72,12 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.wakeup_writer.fileno(), warn_on_full_buffer=False)
         self.selector.register(self.wakeup, selectors.EVENT_READ, self._reap)
+        faulthandler.enable(file=2)  # in the trials as well, where that is their log
         self.spared = find_children()
         adopt_orphans()
         gc.collect()
         gc.freeze()  # a collection in a trial would copy the pages of all that is here
+        collapse_memory()
         try:
             while self.is_open:
                 due_at = min((process.due_at for process in self.processes.values()), default=math.inf)

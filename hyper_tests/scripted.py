@@ -13,7 +13,7 @@ from hypersweep.definition import Definition
 from hypersweep.events import Event, OnEvent
 from hypersweep.loop import Loop
 from hypersweep.place import Place
-from hypersweep.pool import Description, Ended, PoolEvent
+from hypersweep.pool import Description, Ended, PoolEvent, Reported
 from hypersweep.runner import RunnerReference
 from hypersweep.spacefile import parse_space
 from hypersweep.store import Store
@@ -62,6 +62,10 @@ class ScriptedPool:
     def submit(self, batch: Sequence[Trial]) -> None:
         self.running += batch
         assert len(self.running) <= self.num_slots
+
+    def listen(self, on_report: Callable[[Reported], None]) -> None: ...
+
+    def prune(self, number: int) -> None: ...
 
     def wait(self, timeout_s: float) -> list[PoolEvent]:
         if self.stop_after == len(self.ran):

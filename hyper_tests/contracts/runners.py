@@ -164,6 +164,23 @@ def remove_folder(params: Params, trial: LiveTrial) -> float:
     return 1.0
 
 
+def report_on_and_on(params: Params, trial: LiveTrial) -> float:
+    """Until it is told to stop, or has reported a trial's `last` step."""
+    deadline = time.monotonic() + 60
+    step = 0
+    while step != params.get("last"):
+        step += 1
+        trial.report(step, {"loss": 1 / step})
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return 1.0
+
+
+def report_once(params: Params, trial: LiveTrial) -> float:
+    trial.report(1, {"loss": 1.0})
+    return 1.0
+
+
 def report_steps(params: Params, trial: LiveTrial) -> float:
     for step in (1, 2, 5):
         trial.report(step, {"loss": 1 / step})

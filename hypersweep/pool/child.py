@@ -40,6 +40,15 @@ class Messages:
             self.unsent += json.dumps(message).encode() + b"\n"
             self.unsent = self.unsent[self.connection.send(self.unsent, socket.MSG_DONTWAIT) :]
 
+    def is_prune_asked(self, number: int) -> bool:
+        """Whether the server wants the trial to stop. What it has sent is left there: a process that the trial has
+        forked may ask as well."""
+        try:
+            asked = self.connection.recv(1 << 16, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        return str(number).encode() in asked.split(b"\n")
+
     def send(self, message: Mapping[str, Any]) -> None:
         with self.lock:
             self.connection.sendall(self.unsent + json.dumps(message).encode() + b"\n")
@@ -90,6 +99,7 @@ def run_batch(
             send_report=lambda step, metrics, number=trial.number: messages.report(  # type: ignore[misc]
                 {"number": number, "report": [step, metrics]}
             ),
+            is_prune_asked=lambda number=trial.number: messages.is_prune_asked(number),  # type: ignore[misc]
         )
         try:
             with _output_to(live.log_path):

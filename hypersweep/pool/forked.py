@@ -42,10 +42,18 @@ class Forked:
             while chunk := self.connection.recv(1 << 16):
                 chunks.append(chunk)
             is_open = False
+        except ConnectionResetError:  # it has ended without taking all that it was sent
+            is_open = False
         except BlockingIOError:
             pass
         *lines, self.received = b"".join(chunks).split(b"\n")
         return [json.loads(line) for line in lines], is_open
+
+    def ask_to_prune(self, number: int) -> None:
+        """If the trial is one of its: a line with the number, for when it looks."""
+        if number in self.unended:
+            with contextlib.suppress(OSError):  # it has just ended
+                self.connection.send(b"%d\n" % number)
 
     def settle(self, outcome: Outcome) -> Outcome:
         """What counts, when the trial under way says it ended as `outcome`. One that has run too long is a failure

@@ -6,8 +6,9 @@ import contextlib
 import dataclasses
 import io
 import os
+import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -49,7 +50,11 @@ class InlinePool:
         self.prepared: Path | None = None
         self.waiting: deque[Trial] = deque()
         self.output = _TrialOutput()
+        self.on_report: Callable[[Reported], None] | None = None
+        self.pruned: set[int] = set()
         self.is_in_trial = False
+        self.is_interrupted = False
+        self.listener_error: Exception | None = None
 
     def describe(self) -> Description:
         return Description(
@@ -70,6 +75,12 @@ class InlinePool:
     def submit(self, batch: Sequence[Trial]) -> None:
         self.waiting.extend(batch)
 
+    def listen(self, on_report: Callable[[Reported], None]) -> None:
+        self.on_report = on_report
+
+    def prune(self, number: int) -> None:
+        self.pruned.add(number)
+
     def wait(self, timeout_s: float) -> list[PoolEvent]:
         events: list[PoolEvent] = []
         while self.waiting:
@@ -79,13 +90,21 @@ class InlinePool:
             except TrialInterrupted:
                 events.append(Ended(trial.number, Interrupted()))
                 break
+            finally:
+                self.pruned.discard(trial.number)
+        if self.listener_error is not None:
+            raise self.listener_error
         return events
 
     def _run(self, trial: Trial) -> list[PoolEvent]:
         events: list[PoolEvent] = [Placed(trial.number, self.device.label)] if self.device.label else []
 
         def send_report(step: int, metrics: Mapping[str, float]) -> None:
-            events.append(Reported(trial.number, step, metrics))
+            reported = Reported(trial.number, step, metrics)
+            if self.on_report is None:
+                events.append(reported)
+            else:
+                self._tell(reported, self.on_report)
 
         live = LiveTrial(
             number=trial.number,
@@ -96,10 +115,26 @@ class InlinePool:
             device=self.device.name,
             attempt=trial.attempt,
             send_report=send_report,
+            is_prune_asked=lambda: trial.number in self.pruned,
         )
         with self.output.sent_to(live.log_path):
             outcome = self._execute(trial, live) if self.alarm is None else self._execute_by(self.alarm, trial, live)
         return [*events, Ended(trial.number, outcome)]
+
+    def _tell(self, reported: Reported, on_report: Callable[[Reported], None]) -> None:
+        """The listener's code runs within the trial, but is no part of it: a signal waits for its end, its errors are
+        not the trial's, and what it prints is not for the trial's log."""
+        self.is_in_trial = False
+        try:
+            with self.output.interrupted():
+                on_report(reported)
+        except Exception as error:
+            self.listener_error = error
+            raise TrialInterrupted from error
+        finally:
+            self.is_in_trial = True
+        if self.is_interrupted:
+            raise TrialInterrupted
 
     def _execute(self, trial: Trial, live: LiveTrial) -> Outcome:
         self.is_in_trial = True
@@ -119,6 +154,7 @@ class InlinePool:
         return timed_out(alarm.limit_s) if alarm.has_rung else outcome
 
     def interrupt(self) -> None:
+        self.is_interrupted = True
         if self.is_in_trial:
             raise TrialInterrupted
 
@@ -140,10 +176,12 @@ class _TrialOutput(io.TextIOBase):
     def __init__(self) -> None:
         self.path: Path | None = None
         self.file: TextIO | None = None
+        self.streams = sys.stdout, sys.stderr
 
     @contextlib.contextmanager
     def sent_to(self, path: Path) -> Iterator[None]:
         self.path = path
+        self.streams = sys.stdout, sys.stderr
         try:
             with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
                 yield
@@ -152,6 +190,13 @@ class _TrialOutput(io.TextIOBase):
             if file is not None:
                 with contextlib.suppress(OSError):
                     file.close()
+
+    @contextlib.contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """Within it, what is printed goes where it went before the trial."""
+        stdout, stderr = self.streams
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            yield
 
     def writable(self) -> bool:
         return True

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -124,6 +124,12 @@ class LocalPool:
                 "environment": dict(device.environment),
             }
         )
+
+    def listen(self, on_report: Callable[[Reported], None]) -> None:
+        """The trials do not run here."""
+
+    def prune(self, number: int) -> None:
+        self._send({"prune": number})
 
     def wait(self, timeout_s: float) -> list[PoolEvent]:
         messages = self._receive(timeout_s)

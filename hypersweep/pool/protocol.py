@@ -94,6 +94,16 @@ class Pool(Protocol):
         """Run the trials of a batch in one slot; there must be a free one. Returns at once."""
         ...
 
+    def listen(self, on_report: Callable[[Reported], None]) -> None:
+        """Called once, before the first submit. A pool whose trials run within `wait` tells their reports by
+        `on_report` as they are made, and not by `wait`."""
+        ...
+
+    def prune(self, number: int) -> None:
+        """End a running trial early: its next report raises `TrialPruned`, a command gets SIGTERM. Returns at once; a
+        trial that has ended meanwhile is left as it is."""
+        ...
+
     def wait(self, timeout_s: float) -> list[PoolEvent]:
         """What has happened since; waits for it up to `timeout_s`."""
         ...

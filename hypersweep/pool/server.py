@@ -5,7 +5,7 @@ socket. It watches how long each trial runs. When the controller is gone, howeve
 and ends.
 
 Requests:  {"batch": [[trial, folder], …], "prepared": path, "device": name, "environment": {…}}   {"prepare": true}
-           {"stop": grace_s}
+           {"prune": 7}   {"stop": grace_s}
 Messages:  {"described": {"keys": […], "has_prepare": …}}   {"prepared": path}   {"error": [class, text]}
            {"number": 7, "begun": pid}   {"number": 7, "report": [step, {…}]}   {"number": 7, "outcome": …}
 """
@@ -106,6 +106,9 @@ class Server:
                 self._fork(numbers, lambda messages: run_batch(messages, self.runner, self.settings, request))  # noqa: B023
             elif "prepare" in request:
                 self._fork([], lambda messages: run_prepare(messages, self.runner, self.settings))
+            elif "prune" in request:
+                for process in self.processes.values():
+                    process.ask_to_prune(request["prune"])
             else:
                 for process in self.processes.values():
                     self._ask_to_end(process, Interrupted(), request["stop"])

@@ -167,6 +167,7 @@ class _ReportReader:
         for line in lines:
             if line.strip():
                 self._pass_on(line)
+        self.trial.raise_if_pruned()
 
     def _pass_on(self, line: bytes) -> None:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hypersweep.errors import RunnerError
+from hypersweep.errors import RunnerError, TrialPruned
 from hypersweep.runner.returned import read_metrics
 from hypersweep.settings import Key
 from hypersweep.trial import Params, is_storable
@@ -15,6 +15,11 @@ from hypersweep.trial import Params, is_storable
 __all__ = ["GRACE_S", "Key", "LiveTrial", "Runner"]
 
 GRACE_S = 10.0  # how long a trial that is asked to end may take, for its checkpoint
+
+
+def _never() -> bool:
+    """Where nobody asks for it."""
+    return False
 
 
 def _drop_report(step: int, metrics: Mapping[str, float]) -> None:
@@ -44,6 +49,7 @@ class LiveTrial:
     attempt: int = 1
     last_step: int | None = None
     send_report: Callable[[int, Mapping[str, float]], None] = _drop_report
+    is_prune_asked: Callable[[], bool] = _never
 
     @property
     def checkpoint_dir(self) -> Path:
@@ -68,6 +74,12 @@ class LiveTrial:
             raise RunnerError(f"trial.report: the step is {step}; expected a number of 64 bits. Count from 0 or 1")
         self.last_step = int(step)
         self.send_report(self.last_step, numbers)
+        self.raise_if_pruned()
+
+    def raise_if_pruned(self) -> None:
+        """Raises `TrialPruned` once it has been decided that the trial shall stop."""
+        if self.is_prune_asked():
+            raise TrialPruned
 
 
 class Runner(Protocol):

@@ -121,6 +121,40 @@ def test_a_frame_has_all_trials(place: Place) -> None:
     assert frame["name"].to_list() == ["a", "b"] * 3
 
 
+def test_what_a_killed_controller_left_running_is_interrupted(place: Place) -> None:
+    run_sweep(place, define(SPACE), ScriptedPool(end=end, stop_after=3))
+    store = Store(place.store)
+    store.start(Trial(5, {"size": None, "name": "b"}, 2020), 0.0)
+    store.close()
+    with Study(place) as study:
+        assert [found.trial.number for found in study.trials("interrupted")] == [3, 5]
+        assert list(study.trials("running")) == []
+        with ControllerLock(place.lock):
+            assert [found.trial.number for found in study.trials("interrupted")] == [3]
+            assert [found.trial.number for found in study.trials("running")] == [5]
+
+
+def test_large_sweeps_are_read_without_sorting_or_going_through_what_is_not_asked_for(place: Place) -> None:
+    run_sweep(place, define(SPACE), ScriptedPool(end=end))
+    statements: list[str] = []
+    with Study(place) as study:
+        study.connection.set_trace_callback(statements.append)
+        for state in ("running", "interrupted", "failed"):
+            list(study.trials(state))
+        study.counts(), study.best(), study.unscored(3)
+        whole = len(statements)
+        list(study.trials()), list(study.trials("finished")), list(study.logged())
+        list(study.results(only_unscored=False)), study.mean_duration_s()
+        study.connection.set_trace_callback(None)
+        plans = [
+            " ".join(row[3] for row in study.connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+            for statement in statements
+        ]
+    assert not any("SCAN trials" in plan and "USING COVERING INDEX" not in plan for plan in plans[:whole]), plans
+    assert not any("ORDER BY" in plan for plan in plans[whole:]), plans
+    assert any("USING INDEX trials_by_state" in plan for plan in plans)
+
+
 def test_times_add_up(place: Place) -> None:
     run_sweep(place, define(SPACE), ScriptedPool(end=end))
     with Study(place) as study:

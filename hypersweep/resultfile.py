@@ -37,9 +37,8 @@ class ResultFile:
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
             with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                for recorded in self.study.trials("finished"):
-                    assert recorded.result is not None
-                    file.write(format_block(recorded.trial.params, recorded.result))
+                for params, result in self.study.logged():
+                    file.write(format_block(params, result))
             os.replace(temporary, self.path)
         except OSError as error:
             temporary.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from hypersweep.selection import Objective
 from hypersweep.space import Space
 from hypersweep.spacefile import parse_space
 from hypersweep.store import connect, translate_errors
-from hypersweep.trial import Result, Trial, params_from_json
+from hypersweep.trial import Params, Result, Trial, params_from_json
 
 if TYPE_CHECKING:
     import polars
@@ -117,10 +117,13 @@ class Study:
     def trials(self, state: str | None = None) -> Iterator[RecordedTrial]:
         """The recorded trials in the order of their numbers, all or those of one state; a trial that no controller
         runs any more is interrupted."""
-        column = self._state_column()
-        where, values = (f"WHERE {column} = ?", (state,)) if state else ("", ())
-        objective = self.objective
-        for row in self._rows(f"SELECT {column}, {_COLUMNS} FROM trials {where} ORDER BY number", *values):
+        objective, column = self.objective, self._state_column()
+        source = _IN_ORDER if state in (None, "finished") else "trials"
+        where = "" if state is None else "WHERE state = ?"
+        if state in ("running", "interrupted"):
+            where = f"WHERE state IN ('running', 'interrupted') AND {column} = ?"
+        sql = f"SELECT {column}, {_COLUMNS} FROM {source} {where} ORDER BY number"
+        for row in self._rows(sql, *([state] if state else ())):
             yield _read_trial(row, objective)
 
     def _state_column(self) -> str:
@@ -128,9 +131,15 @@ class Study:
 
     def results(self, *, only_unscored: bool) -> Iterator[tuple[int, Result]]:
         """(number, result as the runner gave it) of the finished trials, all or those that have no score."""
-        unscored = "AND score IS NULL" if only_unscored else ""
-        for number, text in self._rows(f"SELECT number, result FROM trials WHERE state = 'finished' {unscored}"):
+        source, unscored = ("trials", "AND score IS NULL") if only_unscored else (_IN_ORDER, "")
+        for number, text in self._rows(f"SELECT number, result FROM {source} WHERE state = 'finished' {unscored}"):
             yield number, Result.from_json(text)
+
+    def logged(self) -> Iterator[tuple[Params, Result]]:
+        """(params, result as the runner gave it) of the finished trials in the order of their numbers."""
+        sql = f"SELECT params, result FROM {_IN_ORDER} WHERE state = 'finished' ORDER BY number"
+        for params, result in self._rows(sql):
+            yield params_from_json(json.loads(params)), Result.from_json(result)
 
     def first_session(self) -> dict[str, Any] | None:
         """What was recorded when the sweep began; None before."""
@@ -187,8 +196,13 @@ class Study:
         """The `count` best finished trials, best first; those without a score that is a number come last."""
         best = self.best()
         order = "score DESC" if best and best.result and best.result.bigger else "score ASC"
-        sql = f"{_FINISHED} ORDER BY score IS NULL, {order}, number LIMIT ?"
-        return [_read_trial(row, self.objective) for row in self._rows(sql, count)]
+        order = f"ORDER BY score IS NULL, {order}, number"
+        # First the numbers, which the index alone can give.
+        numbers = f"SELECT number FROM trials WHERE state = 'finished' {order} LIMIT ?"
+        return [
+            _read_trial(row, self.objective)
+            for row in self._rows(f"{_FINISHED} AND number IN ({numbers}) {order}", count)
+        ]
 
     def unscored(self, count: int) -> list[Trial]:
         """The first `count` finished trials whose score is NaN."""
@@ -202,9 +216,10 @@ class Study:
         return next(rows)[0] or 0.0
 
     def mean_duration_s(self) -> float | None:
-        """Seconds that a trial took which was run here, on average; None before the first has ended."""
+        """Seconds that the last trials which were run here took, on average; None before the first has ended."""
         rows = self._rows(
-            "SELECT avg(ended_at - started_at) FROM trials WHERE state IN ('finished', 'failed', 'pruned')"
+            f"SELECT avg(duration_s) FROM (SELECT ended_at - started_at AS duration_s FROM {_IN_ORDER}"
+            " WHERE state IN ('finished', 'failed', 'pruned') ORDER BY number DESC LIMIT 1000)"
         )
         mean_s: float | None = next(rows)[0]
         return mean_s
@@ -223,6 +238,8 @@ class Study:
         )
 
 
+# Read from first to last: going by the index, most of the table would have to be sorted.
+_IN_ORDER = "trials NOT INDEXED"
 _COLUMNS = "number, params, seed, repeat, attempt, result, error, step, started_at, ended_at"
 _FINISHED = f"SELECT state, {_COLUMNS} FROM trials WHERE state = 'finished'"
 

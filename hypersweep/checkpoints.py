@@ -33,12 +33,11 @@ class Checkpoints:
 
     def clear(self, number: int) -> None:
         """Remove a trial's checkpoint: a retry starts clean."""
-        folder = self.place.trial_folder(number)
-        checkpoint = folder / "checkpoint"
+        checkpoint = self.place.checkpoint_path(number)
         if os.path.lexists(checkpoint):
             shutil.rmtree(checkpoint, ignore_errors=True)
             with contextlib.suppress(OSError):  # a log is there
-                folder.rmdir()
+                self.place.trial_folder(number).rmdir()
 
     def tidy(self, study: Study) -> None:
         """Remove what a controller that was killed could not."""

@@ -50,7 +50,14 @@ class Place:
 
     def trial_folder(self, number: int) -> Path:
         """`trials/00/0007`: sharded by hundreds, so that no folder grows large."""
-        return self.folder / "trials" / f"{number // 100:02d}" / f"{number:04d}"
+        return Path(self._trial_path(number))
+
+    def checkpoint_path(self, number: int) -> str:
+        """Where `LiveTrial.checkpoint_dir` of the trial is; a text, since every end of a trial asks for it."""
+        return f"{self._trial_path(number)}/checkpoint"
+
+    def _trial_path(self, number: int) -> str:
+        return f"{self.folder}/trials/{number // 100:02d}/{number:04d}"
 
 
 def move_aside(paths: Sequence[Path]) -> list[Path]:

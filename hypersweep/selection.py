@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from hypersweep.errors import SelectionError, did_you_mean
@@ -46,11 +46,11 @@ class Objective:
         self.check()
         if self.metric is None and result.score is not None:
             name = next(iter(result.valid)) if len(result.valid) == 1 else ""
-            return replace(result, bigger=self._is_bigger(name, result.bigger), score=result.score)
+            return result.judged(result.score, self._is_bigger(name, result.bigger))
         name = self._choose_metric(result)
         is_own = len(result.valid) == 1 or result.valid[name] == result.score
         own = result.bigger if is_own else None
-        return replace(result, bigger=self._is_bigger(name, own), score=result.valid[name])
+        return result.judged(result.valid[name], self._is_bigger(name, own))
 
     def _choose_metric(self, result: Result) -> str:
         if self.metric is not None:

@@ -72,6 +72,10 @@ class Result:
     score: float | None = None
     bigger: bool | None = None
 
+    def judged(self, score: float | None, bigger: bool | None) -> Result:
+        """A copy with the score that counts in a sweep, and its direction."""
+        return Result(self.valid, self.test, self.model, score, bigger)
+
     def to_json(self) -> str:
         return json.dumps(
             {

@@ -117,7 +117,7 @@ class InlinePool:
             send_report=send_report,
             is_prune_asked=lambda: trial.number in self.pruned,
         )
-        with self.output.sent_to(live.log_path):
+        with self.output.sent_to(live):
             outcome = self._execute(trial, live) if self.alarm is None else self._execute_by(self.alarm, trial, live)
         return [*events, Ended(trial.number, outcome)]
 
@@ -174,19 +174,20 @@ class _TrialOutput(io.TextIOBase):
     """
 
     def __init__(self) -> None:
-        self.path: Path | None = None
+        self.trial: LiveTrial | None = None
         self.file: TextIO | None = None
         self.streams = sys.stdout, sys.stderr
 
     @contextlib.contextmanager
-    def sent_to(self, path: Path) -> Iterator[None]:
-        self.path = path
+    def sent_to(self, trial: LiveTrial) -> Iterator[None]:
+        self.trial = trial
         self.streams = sys.stdout, sys.stderr
         try:
-            with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
-                yield
+            sys.stdout = sys.stderr = self
+            yield
         finally:
-            file, self.path, self.file = self.file, None, None
+            sys.stdout, sys.stderr = self.streams
+            file, self.trial, self.file = self.file, None, None
             if file is not None:
                 with contextlib.suppress(OSError):
                     file.close()
@@ -202,9 +203,10 @@ class _TrialOutput(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        if self.file is None and self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = open(self.path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
+        if self.file is None and self.trial is not None:
+            path = self.trial.log_path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
         return len(text) if self.file is None else self.file.write(text)  # None: a thread that outlives its trial
 
     def flush(self) -> None:

@@ -15,15 +15,21 @@ from hypersweep.recommend.prepared import PreparedData
 from hypersweep.runner.contract import LiveTrial
 
 
-def interactions(pairs: Sequence[tuple[str, str]], **numbers: Sequence[float]) -> Interactions:
-    """Rows from pairs of user and item tokens, and columns of numbers."""
+def interactions(pairs: Sequence[tuple[str, str]], **columns: Sequence[float] | Sequence[bool]) -> Interactions:
+    """Rows from pairs of user and item tokens, and columns of numbers, or of truth values: those listed."""
     users, items = sorted({user for user, _ in pairs}), sorted({item for _, item in pairs})
     return Interactions(
         np.array([users.index(user) for user, _ in pairs], dtype=np.int64),
         np.array([items.index(item) for _, item in pairs], dtype=np.int64),
         users,
         items,
-        {name: np.array(column, dtype=np.float64) for name, column in numbers.items()},
+        {
+            name: np.array(column, dtype=np.float64)
+            for name, column in columns.items()
+            if not isinstance(column[0], bool)
+        },
+        {name: np.array(column) for name, column in columns.items() if isinstance(column[0], bool)},
+        len(pairs),
     )
 
 

@@ -54,6 +54,12 @@ def test_values() -> None:
     assert keep_values(rows, None) is rows
 
 
+def test_values_among_tokens() -> None:
+    rows = interactions([("a", "x"), ("b", "y"), ("c", "z")], rating=[2, 3, 5], genre=[True, False, True])
+    assert pairs_of(keep_values(rows, {"genre": ["sf"]})) == [("a", "x"), ("c", "z")]
+    assert pairs_of(keep_values(rows, {"genre": ["sf"], "rating": "[3,inf)"})) == [("c", "z")]
+
+
 @pytest.mark.parametrize(("keep", "times"), [("first", [1, 4]), ("last", [3, 4]), (None, [3, 1, 4])])
 def test_duplicates(keep: str | None, times: list[float]) -> None:
     rows = interactions([("a", "x"), ("a", "x"), ("a", "y")], timestamp=[3, 1, 4])

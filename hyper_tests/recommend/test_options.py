@@ -67,6 +67,11 @@ def test_every_default_is_canonical() -> None:
         ("train_neg_sample_args", "None", "None"),
         ("clip_grad_norm", {"max_norm": 5}, {"max_norm": 5.0}),
         ("field_separator", "\t", "\t"),
+        ("val_interval", {"rating": [3, 5], "genre": ["sf"]}, {"rating": "[3,5]", "genre": ["sf"]}),
+        ("load_col", {"inter": ["user_id", "item_id"]}, ["user_id", "item_id"]),
+        ("load_col", {"inter": "*"}, None),
+        ("learner", "AdamW", "adamw"),
+        ("discretization", {}, None),
     ],
 )
 def test_canonical_form(name: str, value: Any, parsed: Any) -> None:
@@ -77,6 +82,7 @@ def test_eval_args_are_filled_in() -> None:
     full = parse("eval_args", {})
     assert full == {"split": {"LS": "valid_and_test"}, "group_by": "user", "order": "TO", "mode": "full"}
     assert parse("eval_args", {"split": {"LS": "valid_and_test"}, "mode": {"valid": "full", "test": "full"}}) == full
+    assert parse("eval_args", {"group_by": None, "mode": {"test": "full"}}) == full  # grouped by user all the same
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,20 @@ def test_eval_args_are_filled_in() -> None:
         ("val_interval", "[3,inf)", "a mapping of columns to intervals"),
         ("item_inter_num_interval", "10", "intervals such as [3,inf)"),
         ("clip_grad_norm", {"norm_type": 2}, "{max_norm: 5.0}"),
-        ("field_separator", "::", "one character"),
+        ("field_separator", "", "a text, as in"),
+        ("field_separator", "\n", "a text, as in"),
+        ("encoding", "latin-1", "None or 'utf-8'"),
+        ("load_col", {"inter": ["user_id"], "item": ["item_id", "genre"]}, "{inter: [column, …]} (other files"),
+        ("load_col", {"item": "*"}, "{inter: [column, …]}"),
+        ("unused_col", ["rating"], "{inter: [column, …]}"),
+        ("val_interval", {"rating": []}, "a mapping of columns to intervals"),
+        ("val_interval", {"rating": ["4", 5, "6"]}, "a mapping of columns to intervals"),
+        ("learner", "sparse_adam", "one of adam, adamw"),
+        ("valid_metric_bigger", False, "True (of these metrics bigger is better)"),
+        ("alias_of_item_id", ["item_id_list"], "null (only ITEM_ID_FIELD numbers items)"),
+        ("benchmark_filename", ["train", "valid", "test"], "null (data that is split already is not read)"),
+        ("neg_sampling", {"uniform": 1}, "null (RecBole's old name of train_neg_sample_args)"),
+        ("nproc", 2, "1 (a trial runs in one process)"),
         ("time_order", "float64", "'float32' or 'exact'"),
         ("rm_dup_inter", "any", "None or 'first' or 'last'"),
         ("model", "SASrec", "'LightSANs' or 'BERT4Rec' or 'SASRec' or 'GRU4Rec'"),
@@ -180,7 +199,7 @@ def test_keys_tell_data_and_effect() -> None:
     assert len(found) == len({key.name for key in found})
     assert {key.name for key in found if key.is_data} == {option.name for option in DATA_OPTIONS}
     without_effect = {key.name for key in found if not key.has_effect}
-    assert {"embedding_size", "NEG_PREFIX", "load_col", "gpu_id", "show_progress"} <= without_effect
+    assert {"embedding_size", "NEG_PREFIX", "gpu_id", "show_progress"} <= without_effect
     assert not {"epochs", "field_separator", "learning_rate", "dataset"} & without_effect
 
 

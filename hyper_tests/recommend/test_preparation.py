@@ -62,6 +62,8 @@ def test_data_settings_and_the_file_are_the_key(settings: dict[str, Any], tmp_pa
     assert prepare({**settings, "time_order": "exact"}) != first
     assert prepare({**settings, "time_order": "float32", "val_interval": None}) == first
     path = tmp_path / "tiny/tiny.inter"
+    os.utime(path, ns=(1, 1))
+    assert prepare({**settings, "unused_col": {"inter": ["timestamp"]}}) == first
     path.write_text(path.read_text() + "\nb\tz\t9")
     second = prepare(settings)
     assert second != first
@@ -118,7 +120,11 @@ def test_a_cache_that_cannot_be_written(settings: dict[str, Any], cache: Path) -
         ),
         ({"val_interval": {"timestamp": "[2,inf)"}}, r"nothing to validate on, got at most 3 interactions a user"),
         ({"dataset": "other"}, r"'dataset' is not there, got 'other'; expected one of the files .*other/other\.inter"),
-        ({"dataset": "sample", "val_interval": {"price": "[1,2]"}}, r"no column 'price'; expected rating or timestamp"),
+        (
+            {"dataset": "sample", "val_interval": {"price": "[1,2]"}},
+            r"got 'price'; expected intervals of rating or tim",
+        ),
+        ({"dataset": "sample", "val_interval": {"rating": ["4"]}}, r"got 'rating'; expected intervals of rating or"),
     ],
 )
 def test_data_that_cannot_be_used(settings: dict[str, Any], changed: dict[str, Any], message: str) -> None:
@@ -140,6 +146,14 @@ def test_all_wrong_settings_are_told_at_once(settings: dict[str, Any]) -> None:
         ({"valid_metric": "NDCG@20"}, "'valid_metric' is not computed, got 'ndcg@20'"),
         ({"metrics": ["NDCG"]}, "'valid_metric' is not computed, got 'mrr@10'"),
         ({"model": "SASRecF"}, "'model' is unknown"),
+        ({"load_col": {"inter": ["user_id", "item_id"]}}, "'load_col' leaves out .* expected timestamp to be there"),
+        ({"unload_col": {"inter": ["item_id"]}}, "'unload_col' leaves out columns that are needed, got .'item_id'"),
+        ({"unused_col": {"inter": ["user_id"]}}, "'unused_col' leaves out columns .*; expected user_id to be there"),
+        ({"load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "val_interval": {"rating": "[3,inf)"}}, "rating"),
+        (
+            {"load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "unload_col": {"inter": ["x"]}},
+            "'unload_col' stands beside 'load_col'",
+        ),
     ],
 )
 def test_wrong_combinations(settings: dict[str, Any], wrong: dict[str, Any], message: str) -> None:

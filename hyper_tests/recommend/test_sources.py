@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hypersweep.errors import DataError
-from hypersweep.recommend.sources import FileSource, SampleSource, find_source
+from hypersweep.recommend.sources import FileSource, SampleSource, find_format, find_source
 
 
 @pytest.fixture
@@ -60,12 +60,30 @@ def test_an_unknown_format(folder: Path) -> None:
         find_source(str(folder / "d.txt"), None)
 
 
-def test_a_change_of_the_file_changes_the_identity(folder: Path) -> None:
+def test_the_identity_is_the_content(folder: Path) -> None:
     source = FileSource(folder / "a/a.inter")
-    before, stat = source.identity, source.path.stat()
-    assert source.identity == before
-    os.utime(source.path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    assert source.identity != before
-    source.path.write_text("longer")
-    os.utime(source.path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert source.identity != before
+    before = source.identity
+    os.utime(source.path, ns=(1, 1))
+    source.path.rename(folder / "other.inter")
+    assert FileSource(folder / "other.inter").identity == before
+    for changed in (folder / "a/a.inter", folder / "x.csv"):  # the same size; the same bytes in another format
+        changed.write_text("y" if changed.suffix == ".inter" else "x")
+        assert FileSource(changed).identity != before
+
+
+def test_what_cannot_be_read(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.inter: cannot be read \(No such file"):
+        _ = FileSource(folder / "gone.inter").identity
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("a/a.inter.gz", ".inter"), ("a/ratings.dat.gz", ".dat"), ("a/a.csv.gz", ".csv"), ("a/a.tsv", ".tsv")],
+)
+def test_compressed_files_are_found(tmp_path: Path, name: str, form: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / name).write_bytes(b"x")
+    source = find_source("a", str(tmp_path))
+    assert isinstance(source, FileSource)
+    assert (source.name, find_format(source.path)) == ("a", form)
+    assert find_source(str(tmp_path / name), None) == source

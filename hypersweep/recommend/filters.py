@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hypersweep.recommend.interactions import Codes, Interactions
+from hypersweep.recommend.interactions import Codes, Flags, Interactions, Numbers
 from hypersweep.recommend.intervals import contain, parse_intervals
 
 
@@ -27,11 +27,19 @@ class Sequences:
     item_tokens: list[str]
 
 
-def keep_values(rows: Interactions, val_interval: Mapping[str, str] | None) -> Interactions:
-    """The rows whose values lie in the intervals of every column named."""
-    for field, text in (val_interval or {}).items():
-        rows = rows.take(contain(parse_intervals(text), rows.numbers[field]))
-    return rows
+def keep_values(rows: Interactions, val_interval: Mapping[str, Any] | None) -> Interactions:
+    """The rows whose values lie in the intervals, or are among the tokens, of every column named."""
+    return rows.take(are_wanted(val_interval, rows.numbers, rows.listed)) if val_interval else rows
+
+
+def are_wanted(val_interval: Mapping[str, Any], numbers: Mapping[str, Numbers], listed: Mapping[str, Flags]) -> Flags:
+    """Row by row, whether `val_interval` keeps it; the columns are those of `Interactions`."""
+    each = [
+        listed[field] if isinstance(wanted, list) else contain(parse_intervals(wanted), numbers[field])
+        for field, wanted in val_interval.items()
+    ]
+    kept: Flags = np.logical_and.reduce(each)
+    return kept
 
 
 def drop_duplicates(rows: Interactions, keep: str | None, time_field: str | None) -> Interactions:
@@ -58,7 +66,7 @@ def keep_core(rows: Interactions, user_interval: str | None, item_interval: str 
         rows = rows.take(is_kept)
 
 
-def _has_count_in(code_N: Codes, interval: str | None) -> npt.NDArray[np.bool_]:
+def _has_count_in(code_N: Codes, interval: str | None) -> Flags:
     if interval is None:
         return np.ones(len(code_N), dtype=np.bool_)
     count_N = np.bincount(code_N)[code_N] if len(code_N) else code_N
@@ -91,10 +99,11 @@ def _comparable_times(time_N: npt.NDArray[np.float64], settings: Mapping[str, An
     return time_N.astype(np.float32)
 
 
-def _renumber(code_N: Codes, tokens: Any) -> tuple[Codes, list[str]]:
+def _renumber(code_N: Codes, tokens: Sequence[str]) -> tuple[Codes, list[str]]:
     """Codes 0, 1, … by first appearance, and their tokens."""
-    known, first, inverse = np.unique(code_N, return_index=True, return_inverse=True)
-    by_appearance = np.argsort(first)
-    number_of = np.empty_like(by_appearance)
-    number_of[by_appearance] = np.arange(len(known))
-    return number_of[inverse], [tokens[code] for code in known[by_appearance]]
+    first_at = np.full(len(tokens), len(code_N))
+    first_at[code_N[::-1]] = np.arange(len(code_N))[::-1]  # of equal indices, the last assignment stays
+    by_appearance = np.argsort(first_at, kind="stable")[: np.count_nonzero(first_at < len(code_N))]
+    number_of = np.empty(len(tokens), dtype=np.int64)
+    number_of[by_appearance] = np.arange(len(by_appearance))
+    return number_of[code_N], [tokens[code] for code in by_appearance]

@@ -64,6 +64,10 @@ def _text(value: Any) -> str:
     return value
 
 
+def _lower(value: Any) -> str:
+    return _text(value).lower()
+
+
 def one_of(*values: Any) -> Kind:
     """One of the values, of the same type (`True` is not `1`)."""
 
@@ -78,6 +82,16 @@ def one_of(*values: Any) -> Kind:
 def only(value: Any, why: str) -> Kind:
     """Known, but built for one value only: any other would silently train or score something else."""
     return Kind(f"{value!r} ({why})", one_of(value).parse)
+
+
+def unset(why: str) -> Kind:
+    """Known, but not built: null or empty, as RecBole's own defaults have it."""
+
+    def parse(value: Any) -> None:
+        if value not in (None, [], {}):
+            raise ValueError
+
+    return Kind(f"null ({why})", parse)
 
 
 def optional(kind: Kind) -> Kind:
@@ -97,21 +111,26 @@ def names(kind: Kind, expected: str) -> Kind:
 
 
 def _metric_name(value: Any) -> str:
-    return str(one_of(*METRIC_NAMES).parse(_text(value).lower()))
+    return str(one_of(*METRIC_NAMES).parse(_lower(value)))
 
 
 def _scored_metric(value: Any) -> str:
-    match = re.fullmatch(r"([a-z]+)@([1-9][0-9]*)", _text(value).lower())
+    match = re.fullmatch(r"([a-z]+)@([1-9][0-9]*)", _lower(value))
     if match is None or match[1] not in METRIC_NAMES:
         raise ValueError
     return match[0]
 
 
-def _value_intervals(value: Any) -> dict[str, str]:
-    """Column -> intervals, as text: what the prepared data is keyed by."""
+def _value_filters(value: Any) -> dict[str, str | list[str]]:
+    """Column -> intervals as text, or tokens: what the prepared data is keyed by."""
     if not isinstance(value, dict):
         raise ValueError
-    return {_text(column): _interval_text(intervals) for column, intervals in value.items()}
+    return {_text(column): _value_filter(wanted) for column, wanted in value.items()}
+
+
+def _value_filter(value: Any) -> str | list[str]:
+    is_tokens = isinstance(value, list) and value and all(isinstance(token, str) for token in value)
+    return list(value) if is_tokens else _interval_text(value)
 
 
 def _interval_text(value: Any) -> str:
@@ -121,14 +140,23 @@ def _interval_text(value: Any) -> str:
     return text
 
 
+def _columns(value: Any) -> list[str] | None:
+    """`{inter: […]}`, RecBole's way of naming columns of the `.inter` file; None for all of them (`*`)."""
+    if not isinstance(value, dict) or set(value) != {"inter"}:
+        raise ValueError
+    return None if value["inter"] == "*" else list(TEXTS.parse(value["inter"]))
+
+
 def _leave_one_out(value: Any) -> dict[str, Any]:
-    """RecBole's `eval_args`, of which one protocol is built; what is left out is filled in."""
+    """RecBole's `eval_args`, of which one protocol is built; what is left out is filled in. To leave one out is to
+    group by users, whatever `group_by` says."""
     protocol = {"split": {"LS": "valid_and_test"}, "group_by": "user", "order": "TO", "mode": "full"}
-    modes = ("full", {"valid": "full", "test": "full"})
+    modes = ("full", {"valid": "full", "test": "full"}, {"valid": "full"}, {"test": "full"})
+    allowed = {"group_by": ("user", "none", None), "mode": modes}
     if not isinstance(value, dict) or not set(value) <= set(protocol):
         raise ValueError
     for name, wanted in protocol.items():
-        if value.get(name, wanted) not in (modes if name == "mode" else (wanted,)):
+        if value.get(name, wanted) not in allowed.get(name, (wanted,)):
             raise ValueError
     return protocol
 
@@ -137,6 +165,12 @@ def _clip(value: Any) -> dict[str, float]:
     if not isinstance(value, dict) or "max_norm" not in value or not set(value) <= {"max_norm", "norm_type"}:
         raise ValueError
     return {name: _real(number) for name, number in value.items()}
+
+
+def _separator(value: Any) -> str:
+    if any(character in _text(value) for character in '\n\r"'):
+        raise ValueError
+    return str(value)
 
 
 POSITIVE = real("a number > 0", lambda number: number > 0)
@@ -152,15 +186,14 @@ SIZES = names(whole(1), "a whole number >= 1 or a list of them")
 METRICS = names(Kind("a metric", _metric_name), f"a list of {', '.join(METRIC_NAMES)}")
 SCORED_METRIC = Kind(f"one of {', '.join(METRIC_NAMES)} with its k, as in NDCG@10", _scored_metric)
 INTERVALS = Kind("intervals such as [3,inf) or (3,5];[7,8]", _interval_text)
-VALUE_INTERVALS = Kind("a mapping of columns to intervals, as in {rating: '[3,inf)'}", _value_intervals)
+VALUE_FILTERS = Kind(
+    "a mapping of columns to intervals, as in {rating: '[3,inf)'}, or to lists of texts", _value_filters
+)
+COLUMNS = Kind("{inter: [column, …]} (other files than .inter are not read)", _columns)
+LEARNER_NAMES = ("adam", "adamw", "sgd", "adagrad", "rmsprop")
+LEARNER = Kind(f"one of {', '.join(LEARNER_NAMES)}", lambda value: one_of(*LEARNER_NAMES).parse(_lower(value)))
 LEAVE_ONE_OUT = Kind(
     "{split: {LS: valid_and_test}, order: TO, mode: full} (leave one out by time, full ranking)", _leave_one_out
 )
 CLIP = Kind("{max_norm: 5.0}, if wanted with norm_type", _clip)
-SEPARATOR = Kind(r"one character, as in '\t'", lambda value: _single_character(value))
-
-
-def _single_character(value: Any) -> str:
-    if len(_text(value).encode()) != 1:
-        raise ValueError
-    return str(value)
+SEPARATOR = Kind(r"a text, as in '\t' or '::'", _separator)

@@ -68,7 +68,7 @@ TRAINING_OPTIONS = (
         "rows computed at once; gradients are summed to the whole batch, so the step is the same. Null: chosen",
     ),
     Option("learning_rate", 0.001, kinds.POSITIVE, "learning rate"),
-    Option("learner", "adam", kinds.one_of("adam", "adamw", "sgd", "adagrad", "rmsprop"), "optimiser"),
+    Option("learner", "adam", kinds.LEARNER, "optimiser"),
     Option("weight_decay", 0.0, kinds.NOT_NEGATIVE, "weight decay (L2 penalty) of the optimiser"),
     Option("clip_grad_norm", None, kinds.optional(kinds.CLIP), "bound on the norm of the gradient"),
     Option("shuffle", True, kinds.FLAG, "shuffle the training rows before each epoch"),
@@ -82,7 +82,6 @@ TRAINING_OPTIONS = (
         kinds.Kind("null (full softmax needs no negative samples)", kinds.one_of(None, "None").parse),
         "negative sampling",
     ),
-    Option("enable_amp", False, kinds.only(False, "mixed precision is not built"), "mixed precision"),
 )
 
 EVALUATION_OPTIONS = (
@@ -111,12 +110,16 @@ DATA_OPTIONS = (
     ),
     _data("data_path", None, kinds.optional(kinds.TEXT), "folder of data sets; by default HYPERSWEEP_DATA, or dataset"),
     _data("field_separator", None, kinds.optional(kinds.SEPARATOR), "separator of columns; tab, in .csv files a comma"),
+    _data("encoding", None, kinds.one_of(None, "utf-8", "utf8", "ascii"), "of the file; others: iconv -t utf-8"),
     _data("USER_ID_FIELD", "user_id", kinds.TEXT, "column of the users"),
     _data("ITEM_ID_FIELD", "item_id", kinds.TEXT, "column of the items"),
     _data("RATING_FIELD", "rating", kinds.TEXT, "name of the third column of a ratings.dat"),
     _data("TIME_FIELD", "timestamp", kinds.optional(kinds.TEXT), "column of the times; null: the order of the file"),
+    _data("load_col", None, kinds.optional(kinds.COLUMNS), "columns to read; by default those that are needed"),
+    _data("unload_col", None, kinds.optional(kinds.COLUMNS), "columns not to read"),
+    _data("unused_col", None, kinds.optional(kinds.COLUMNS), "columns to drop after the filters"),
     _data("rm_dup_inter", None, kinds.one_of(None, "first", "last"), "which of repeated user-item pairs to keep"),
-    _data("val_interval", None, kinds.optional(kinds.VALUE_INTERVALS), "keep rows with values in these intervals"),
+    _data("val_interval", None, kinds.optional(kinds.VALUE_FILTERS), "keep rows with values in these intervals"),
     _data("user_inter_num_interval", None, kinds.optional(kinds.INTERVALS), "keep users with so many interactions"),
     _data("item_inter_num_interval", None, kinds.optional(kinds.INTERVALS), "keep items with so many interactions"),
     _data("normalize_all", None, kinds.optional(kinds.FLAG), "scale times to 0…1 before they are compared"),
@@ -127,28 +130,12 @@ DATA_OPTIONS = (
         kinds.one_of("float32", "exact"),
         "float32: times less than about 64 s apart keep the order of the file, as in RecBole; exact: the true order",
     ),
-    _data("discretization", None, kinds.only(None, "columns are not discretized"), "discretization of columns"),
-    _data("benchmark_filename", None, kinds.only(None, "data that is split already is not read"), "split data files"),
-)
-
-_IGNORED_NAMES = """
-    gpu_id use_gpu worker state reproducibility checkpoint_dir show_progress config_file save_dataset dataset_save_path
-    save_dataloaders dataloaders_save_path log_wandb wandb_project require_pow enable_scaler valid_metric_bigger
-    seq_separator seq_len LABEL_FIELD threshold NEG_PREFIX numerical_features load_col unload_col unused_col
-    additional_feat_suffix filter_inter_by_user_or_item alias_of_user_id alias_of_item_id alias_of_entity_id
-    alias_of_relation_id preload_weight ITEM_LIST_LENGTH_FIELD LIST_SUFFIX POSITION_FIELD HEAD_ENTITY_ID_FIELD
-    TAIL_ENTITY_ID_FIELD RELATION_ID_FIELD ENTITY_ID_FIELD kg_reverse_r entity_kg_num_interval
-    relation_kg_num_interval encoding nproc ip port world_size offset
-"""
-IGNORED_OPTIONS = tuple(
-    Option(name, None, kinds.ANYTHING, "RecBole's, without effect here", has_effect=False)
-    for name in _IGNORED_NAMES.split()
 )
 
 
 def find_conflicts(values: Mapping[str, Any]) -> list[str]:
     """What is wrong between options that are each right; only those are compared that `values` holds."""
-    problems = []
+    problems = _find_column_conflicts(values)
     if values.get("normalize_all") and values.get("normalize_field"):
         problems.append(
             f"settings: 'normalize_all' and 'normalize_field' are both set, got {values['normalize_field']!r}; "
@@ -173,4 +160,29 @@ def find_conflicts(values: Mapping[str, Any]) -> list[str]:
                 f"settings: 'mask_ratio' masks nothing, got {ratio} of {max_len} items; expected "
                 "mask_ratio * MAX_ITEM_LIST_LENGTH >= 1. Raise one of them"
             )
+    return problems
+
+
+def _find_column_conflicts(values: Mapping[str, Any]) -> list[str]:
+    """Columns that are needed and yet not to be read, or not to be used."""
+    if not {option.name for option in DATA_OPTIONS} <= values.keys():
+        return []
+    ids = [values["USER_ID_FIELD"], values["ITEM_ID_FIELD"]]
+    needed = list(dict.fromkeys([*ids, *filter(None, [values["TIME_FIELD"]]), *(values["val_interval"] or {})]))
+    loaded, unloaded, unused = (values[name] for name in ("load_col", "unload_col", "unused_col"))
+    lacking = {
+        "load_col": [] if loaded is None else [column for column in needed if column not in loaded],
+        "unload_col": [column for column in needed if column in (unloaded or ())],
+        "unused_col": [column for column in ids if column in (unused or ())],
+    }
+    problems = [
+        f"settings: {name!r} leaves out columns that are needed, got {values[name]!r}; expected {', '.join(columns)} "
+        "to be there. Change it, or USER_ID_FIELD, ITEM_ID_FIELD, TIME_FIELD, val_interval"
+        for name, columns in lacking.items()
+        if columns
+    ]
+    if loaded and unloaded:
+        problems.append(
+            f"settings: 'unload_col' stands beside 'load_col', got {unloaded!r}; expected one of them. Remove one"
+        )
     return problems

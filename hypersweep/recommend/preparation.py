@@ -15,7 +15,8 @@ from hypersweep.recommend.prepared import find_folder, write_prepared
 from hypersweep.recommend.sample import generate
 from hypersweep.recommend.sources import FileSource, Source, find_source
 
-_NOT_IN_KEY = ("dataset", "data_path")  # the source's identity stands for them
+# The source's identity stands for the first two; the others do not change what the prepared data holds.
+_NOT_IN_KEY = ("dataset", "data_path", "load_col", "unload_col", "unused_col")
 _ROWS_FOR_VALIDATION = 4
 
 
@@ -47,7 +48,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     """
     models = find_models(settings) if "model" in settings else tuple(CATALOG.values())
     options = [option for option in find_options(models) if option.name in settings]
-    values = parse_settings({option.name: option for option in (*EVALUATION_OPTIONS, *options)}.values(), settings)
+    compared = {option.name: option for option in (*EVALUATION_OPTIONS, *DATA_OPTIONS, *options)}
+    values = parse_settings(compared.values(), settings)
     problems = find_conflicts(values)
     if problems:
         raise SettingsError.gather(problems)
@@ -56,7 +58,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 def build_sequences(source: Source, settings: Mapping[str, Any]) -> Sequences:
     """The whole way from the source to every user's items in order; raises `DataError` if nothing is left."""
     rows = _read(source, settings)
-    num_read = len(rows)
     rows = drop_duplicates(rows, settings["rm_dup_inter"], settings["TIME_FIELD"])
     rows = keep_values(rows, settings["val_interval"])
     num_valued = len(rows)
@@ -64,7 +65,7 @@ def build_sequences(source: Source, settings: Mapping[str, Any]) -> Sequences:
     where = source.path if isinstance(source, FileSource) else source.name
     if not len(rows):
         raise DataError(
-            f"{where}: nothing is left after the filters, got {num_read} rows, {num_valued} in val_interval, 0 in "
+            f"{where}: nothing is left after the filters, got {rows.num_read} rows, {num_valued} in val_interval, 0 in "
             "user_inter_num_interval and item_inter_num_interval; expected at least one. Widen the intervals"
         )
     sequences = order_by_time(rows, settings)

@@ -70,15 +70,17 @@ def generate(name: str, settings: Mapping[str, Any]) -> Interactions:
         settings["RATING_FIELD"]: rating_N,
         settings["TIME_FIELD"] or "timestamp": (_FIRST_TIME + _STEP_S * step_N).astype(np.float64),
     }
-    unknown = [field for field in settings["val_interval"] or {} if field not in numbers]
+    wanted = settings["val_interval"] or {}
+    unknown = [field for field, values in wanted.items() if field not in numbers or isinstance(values, list)]
     if unknown:
         raise DataError(
-            f"{name}: there is no column {unknown[0]!r}; expected {' or '.join(numbers)}. Change val_interval"
+            f"{name}: there is no such column, got {unknown[0]!r}; expected intervals of {' or '.join(numbers)}. "
+            "Change val_interval"
         )
     size = SAMPLES[name]
     user_tokens = [str(user + 1) for user in range(size.num_users)]
     item_tokens = [str(item + 1) for item in range(size.num_rings * size.ring_size)]
-    return Interactions(user_N, item_N, user_tokens, item_tokens, numbers)
+    return Interactions(user_N, item_N, user_tokens, item_tokens, numbers, {}, len(user_N))
 
 
 def _walk(size: SampleSize) -> tuple[Codes, Codes, Codes, Numbers]:

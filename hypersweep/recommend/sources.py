@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,19 @@ from typing import Any
 from hypersweep.errors import DataError, did_you_mean
 from hypersweep.recommend.sample import SAMPLES, VERSION
 
-_SUFFIXES = (".inter", ".dat", ".csv")
+FORMATS = (".inter", ".dat", ".csv", ".tsv")
+COMPRESSED = ".gz"
+_SUFFIXES = tuple(form + end for form in FORMATS for end in ("", COMPRESSED))
+_BLOCK_BYTES = 1 << 20
+
+
+def is_compressed(path: Path) -> bool:
+    return path.suffix == COMPRESSED
+
+
+def find_format(path: Path) -> str:
+    """The suffix that tells the format, without a `.gz` after it."""
+    return path.with_suffix("").suffix if is_compressed(path) else path.suffix
 
 
 @dataclass(frozen=True)
@@ -22,13 +35,19 @@ class FileSource:
 
     @property
     def name(self) -> str:
-        return self.path.parent.name if self.path.suffix == ".dat" else self.path.stem
+        return self.path.parent.name if find_format(self.path) == ".dat" else self.path.name.partition(".")[0]
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What changes when the file does."""
-        stat = self.path.stat()
-        return {"path": str(self.path), "size_bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        """What the data depends on: the file's content, wherever it lies, and how it is read."""
+        digest = hashlib.sha256()
+        try:
+            with open(self.path, "rb") as file:
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read ({error.strerror}); expected a file. Check it") from error
+        return {"sha256": digest.hexdigest(), "format": find_format(self.path)}
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,8 @@ def find_source(dataset: str, data_path: str | None) -> Source:
     """The source that the setting `dataset` names.
 
     A path (it has a `/`, or a suffix of a data file) is taken as it is; a name is looked for below `data_path`, by
-    default `$HYPERSWEEP_DATA`, else the folder `dataset`, as `NAME/NAME.inter`, `NAME/ratings.dat` or `NAME/NAME.csv`.
+    default `$HYPERSWEEP_DATA`, else the folder `dataset`, as `NAME/NAME.inter`, `NAME/ratings.dat`, `NAME/NAME.csv` or
+    `NAME/NAME.tsv`, each also with `.gz`.
     Raises `DataError` that says where it was looked for.
     """
     if dataset in SAMPLES:
@@ -67,22 +87,24 @@ def find_source(dataset: str, data_path: str | None) -> Source:
         candidates = _files_in(folder / dataset, dataset)
     for candidate in candidates:
         if candidate.is_file():
-            return FileSource(_with_known_suffix(candidate).resolve())
-    looked = ", ".join(str(candidate) for candidate in candidates)
+            return FileSource(_with_known_format(candidate).resolve())
+    looked = ", ".join(str(candidate) for candidate in candidates if not is_compressed(candidate))
     raise DataError(
-        f"settings: 'dataset' is not there, got {dataset!r}; expected one of the files {looked}. Put the data there, "
-        "or set data_path or the environment variable HYPERSWEEP_DATA to the folder of the data sets, or try the data "
-        "set sample, which needs no file"
+        f"settings: 'dataset' is not there, got {dataset!r}; expected one of the files {looked} (or the same with "
+        f"{COMPRESSED}). Put the data there, or set data_path or the environment variable HYPERSWEEP_DATA to the "
+        "folder of the data sets, or try the data set sample, which needs no file"
     )
 
 
 def _files_in(folder: Path, name: str) -> list[Path]:
-    return [folder / f"{name}.inter", folder / "ratings.dat", folder / f"{name}.csv"]
+    plain = [folder / f"{name}.inter", folder / "ratings.dat", folder / f"{name}.csv", folder / f"{name}.tsv"]
+    return [path.with_name(path.name + end) for path in plain for end in ("", COMPRESSED)]
 
 
-def _with_known_suffix(path: Path) -> Path:
-    if path.suffix not in _SUFFIXES:
+def _with_known_format(path: Path) -> Path:
+    if find_format(path) not in FORMATS:
         raise DataError(
-            f"{path}: the format is unknown, got the suffix {path.suffix!r}; expected {', '.join(_SUFFIXES)}. Rename it"
+            f"{path}: the format is unknown, got the suffix {find_format(path)!r}; expected {', '.join(FORMATS)}, each "
+            f"also with {COMPRESSED}. Rename it"
         )
     return path

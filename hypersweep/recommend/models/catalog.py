@@ -14,11 +14,11 @@ from hypersweep.recommend import option_kinds as kinds
 from hypersweep.recommend.options import (
     DATA_OPTIONS,
     EVALUATION_OPTIONS,
-    IGNORED_OPTIONS,
     MODEL_OPTIONS,
     TRAINING_OPTIONS,
     Option,
 )
+from hypersweep.recommend.recbole_keys import REFUSED, WITHOUT_EFFECT
 
 DEFAULT_MODEL = "LightSANs"
 
@@ -106,7 +106,7 @@ def find_options(models: Sequence[CatalogEntry]) -> Sequence[Option]:
     own = [option for entry in models for option in entry.options]
     options = [_MODEL_OPTION, *own, *MODEL_OPTIONS, *TRAINING_OPTIONS, *EVALUATION_OPTIONS, *DATA_OPTIONS]
     merged: dict[str, Option] = {}
-    for option in (*options, *IGNORED_OPTIONS):
+    for option in (*options, *REFUSED, *WITHOUT_EFFECT):
         if option.has_effect or option.name not in merged:
             merged[option.name] = option
     return list(merged.values())

@@ -15,6 +15,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -67,6 +68,8 @@ def fork(work: Callable[[], object], *, kill_after_s: float | None = None) -> bo
         try:
             work()
             code = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(code)
     if kill_after_s is not None:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from hyper_tests.contracts import runners
-from hyper_tests.contracts.pools import collect, command, log_of, opened, outcomes, trial
+from hyper_tests.contracts.pools import collect, command, log_of, opened, outcomes, run_one, trial
 from hyper_tests.pool.gpus import A100, H100, install_gpus
 from hyper_tests.processes import wait_until
 from hypersweep.errors import PoolError
 from hypersweep.place import Place
 from hypersweep.pool import Placed, Pool, PoolEvent
+from hypersweep.runner import RunnerReference
 from hypersweep.trial import Finished, Result
 
 DONE = Finished(Result(valid={"score": 1.0}))
@@ -113,6 +114,15 @@ def test_none_hides_them(name: str, place: Place) -> None:
         events = collect(pool, 1)
     assert told_device(place, 0) == {"device": "cpu", "visible": ""}
     assert places(events) == {}
+
+
+def test_none_hides_them_from_the_import_of_the_runner_as_well(place: Place, tmp_path: Path) -> None:
+    """Where it may settle, once for all trials, what they compute on."""
+    (tmp_path / "train.py").write_text(
+        "import os\nvisible = os.environ.get('CUDA_VISIBLE_DEVICES')\ndef f(params): return float(visible == '')\n"
+    )
+    runner = RunnerReference.parse("train.py:f", tmp_path)
+    assert run_one("local", place, runner, resources={"gpus": "none"}) == DONE
 
 
 @on_this_machine

@@ -16,6 +16,7 @@ from hyper_tests.contracts.pools import (
     open_unready,
     opened,
     outcomes,
+    run_one,
     trial,
 )
 from hyper_tests.processes import is_alive
@@ -23,7 +24,7 @@ from hypersweep.errors import DataError, HypersweepError, PoolError, RunnerError
 from hypersweep.place import Place
 from hypersweep.pool import POOLS, Resources, Work, open_pool
 from hypersweep.runner import Key, RunnerReference
-from hypersweep.trial import Finished, Result
+from hypersweep.trial import Failed, Finished, Result
 
 
 @every_pool
@@ -87,6 +88,39 @@ def test_what_prepare_raises_comes_back(
 def test_a_runner_that_cannot_be_loaded(name: str, place: Place) -> None:
     with pytest.raises(RunnerError, match=r"has no 'sqare'.*Did you mean 'square'"), opened(name, place, "sqare"):
         pass
+
+
+def test_an_import_that_initialises_cuda_is_refused(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("class cuda:\n    def is_initialized(): return True\n")  # as with a GPU
+    (tmp_path / "train.py").write_text("import torch\ndef f(params): return 1.0\n")
+    with (
+        pytest.raises(RunnerError, match=r"train\.py:f: its import has initialised CUDA, which the trials forked from"),
+        opened("local", place, RunnerReference.parse("train.py:f", tmp_path)) as pool,
+    ):
+        pool.submit([trial(0)])
+        collect(pool, 1)
+
+
+def test_an_import_may_ask_whether_there_is_cuda(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import os\nasked = os.environ['PYTORCH_NVML_BASED_CUDA_CHECK']\ndef f(params): return float(asked)\n"
+    )
+    assert run_one("local", place, RunnerReference.parse("train.py:f", tmp_path)) == Finished(Result({"score": 1.0}))
+
+
+def test_a_process_that_cannot_be_started_is_the_failure_of_its_trial(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "greedy.py").write_text(
+        "import os, resource\n"
+        "free = os.dup(0)\nos.close(free)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (free + 4, free + 4))\n"  # the server's own, and no more
+        "def f(params): return 1.0\n"
+    )
+    with opened("local", place, RunnerReference.parse("greedy.py:f", tmp_path)) as pool:
+        for number in range(2):
+            pool.submit([trial(number)])
+            assert outcomes(collect(pool, 1)) == {
+                number: Failed("no process could be started for the trial: Too many open files")
+            }
 
 
 def test_every_pool_is_tested() -> None:

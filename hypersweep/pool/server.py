@@ -114,12 +114,15 @@ class Server:
                     self._ask_to_end(process, Interrupted(), request["stop"])
 
     def _fork(self, numbers: list[int], work: Callable[[Messages], None]) -> None:
-        ours, theirs = socket.socketpair()
         try:
-            pid = os.fork()
+            ours, theirs = socket.socketpair()
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                theirs.close()
+                raise
         except OSError as error:
-            ours.close()
-            theirs.close()
             self._tell_ends(numbers, not_started(error))
             return
         if pid == 0:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypersweep.budget import Budget
 from hypersweep.definition import Definition
 from hypersweep.events import Event, OnEvent
 from hypersweep.loop import Loop
@@ -98,15 +99,26 @@ def define(space: str, **fields: Any) -> Definition:
     return Definition(space=parse_space(space), **{**defaults, **fields})
 
 
+def meta_of(
+    definition: Definition, supervision: Supervision | None = None, budget: Budget | None = None
+) -> dict[str, Any]:
+    """What a store holds of a sweep."""
+    return {
+        **definition.to_meta(),
+        "resources": {},
+        "supervision": (supervision or Supervision()).to_meta(),
+        "budget": (budget or Budget()).to_meta(),
+    }
+
+
 @contextlib.contextmanager
 def opened_sweep(
-    place: Place, definition: Definition, supervision: Supervision | None = None
+    place: Place, definition: Definition, supervision: Supervision | None = None, budget: Budget | None = None
 ) -> Iterator[tuple[Store, Study]]:
     """The store of the sweep, made if it is not there, and its study."""
     if not place.exists:
         place.folder.mkdir(parents=True)
-        options = {"resources": {}, "supervision": (supervision or Supervision()).to_meta()}
-        Store.create(place.store, {**definition.to_meta(), **options}).close()
+        Store.create(place.store, meta_of(definition, supervision, budget)).close()
     store = Store(place.store)
     with contextlib.closing(store), Study(place) as study:
         store.begin_session({}, 0.0)
@@ -123,14 +135,15 @@ def run_sweep(
     on_event: OnEvent = _ignore,
     *,
     is_retrying_failed: bool = False,
+    budget: Budget | None = None,
     **supervision: Any,
 ) -> bool:
     """The loop, once: to the end, or until the pool sends its signal (then True)."""
-    with opened_sweep(place, definition, Supervision(**supervision)) as (store, study):
+    with opened_sweep(place, definition, Supervision(**supervision), budget) as (store, study):
         loop = Loop(
             store=store,
             study=study,
-            searcher=definition.searcher,
+            searcher=definition.open_searcher(),
             pool=pool,
             objective=definition.objective,
             threads=1,

@@ -23,6 +23,7 @@ FLOORS = (
     (
         "textfile",
         "optionset",
+        "budget",
         "yamltext",
         "spacefile",
         "selection",
@@ -33,14 +34,19 @@ FLOORS = (
         "runner",
     ),
     ("place", "store", "study", "resultfile", "pool"),
-    ("events", "interrupt", "provenance", "supervision", "definition", "adopt", "request", "checks"),
-    ("agenda", "checkpoints", "loop", "session", "launch"),
+    ("events", "interrupt", "provenance", "supervision", "definition", "adopt", "request", "limits", "checks"),
+    ("replay", "agenda", "checkpoints", "loop", "session", "launch"),
     ("cli",),
 )
 ROOMS = [room for floor in FLOORS for room in floor]
 OUTSIDE = ("__init__", "__main__")  # the package's own doors
 
-ONLY_IMPORTERS = {"rich": "cli/console.py", "hyperopt": "search/hyperopt.py", "ray": "pool/ray.py"}
+ONLY_IMPORTERS = {
+    "rich": "cli/console.py",
+    "hyperopt": "search/hyperopt.py",
+    "optuna": "search/optuna.py",
+    "ray": "pool/ray.py",
+}
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -137,8 +143,8 @@ HELP = "sys.argv[1:] = ['--help']\ntry: runpy.run_module('hypersweep', run_name=
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import hypersweep", {"torch", "numpy", "hyperopt", "polars", "ray", "rich"}),
-        (HELP, {"torch", "numpy", "hyperopt", "polars", "ray"}),
+        ("import hypersweep", {"torch", "numpy", "hyperopt", "optuna", "polars", "ray", "rich"}),
+        (HELP, {"torch", "numpy", "hyperopt", "optuna", "polars", "ray"}),
     ],
     ids=["import", "help"],
 )

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hyper_tests.scripted import ScriptedPool, define, run_sweep
+from hyper_tests.scripted import ScriptedPool, define, meta_of, run_sweep
 from hypersweep.errors import StoreError
 from hypersweep.events import Event, TrialEnded
 from hypersweep.place import ControllerLock, Place
 from hypersweep.store import Store
 from hypersweep.study import Study, as_row
-from hypersweep.supervision import Supervision
 from hypersweep.trial import Failed, Finished, Outcome, Result, Trial
 
 SPACE = "size choice [[64, 64], 3, None]\nname choice ['a', 'b']\n"
@@ -79,9 +78,7 @@ def test_a_running_sweep_can_be_read(place: Place) -> None:
 
     place.folder.mkdir()
     with ControllerLock(place.lock):
-        Store.create(
-            place.store, {**define(SPACE).to_meta(), "resources": {}, "supervision": Supervision().to_meta()}
-        ).close()
+        Store.create(place.store, meta_of(define(SPACE))).close()
         run_sweep(place, define(SPACE), ScriptedPool(2, end=end), look)
     assert [counts["finished"] for counts in seen] == [1, 2, 3, 4, 4, 5]
     assert [counts["running"] for counts in seen] == [2, 2, 2, 2, 1, 0]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hypersweep.definition import Definition
-from hypersweep.errors import ResultLogError, SpaceError
+from hypersweep.errors import ResultLogError, SearchError, SpaceError
 from hypersweep.resultlog import LoggedTrial, read_log
 from hypersweep.runner import Key
-from hypersweep.search import GridSearcher
+from hypersweep.search import GridSearcher, Searcher
 from hypersweep.selection import Objective, choose_log_metric
 from hypersweep.space import Choice
 from hypersweep.spacefile import describe_parameter
@@ -22,15 +22,18 @@ ADVICE = "Remove the block, or run the space that the log belongs to"
 Adopted = tuple[Trial, Result, float | None]  # with the score that counts
 
 
-def read_adopted(
-    path: Path, definition: Definition, searcher: GridSearcher, keys: Sequence[Key] | None
-) -> list[Adopted]:
+def read_adopted(path: Path, definition: Definition, searcher: Searcher, keys: Sequence[Key] | None) -> list[Adopted]:
     """The trials of the log at `path` as finished trials of the sweep.
 
     The score is the metric of `--metric`, else the settings' `valid_metric` (or the runner's default for it), else as
     for a bare log; the model is the settings'. Raises `ResultLogError`, naming each line, for blocks that match no
     combination of the space or stand there twice with different results; `SelectionError` if one has no score.
     """
+    if not isinstance(searcher, GridSearcher):
+        raise SearchError(
+            f"--from-result: got {path} with --algo {definition.algo}; expected a grid, whose points a log names. "
+            "Drop one of the two"
+        )
     logged = read_log(path)
     known = {key.name: key.default for key in keys or () if key.default is not None}
     known.update(definition.settings)

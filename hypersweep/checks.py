@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hypersweep.budget import Budget
 from hypersweep.definition import Definition, describe_settings_change, describe_space_change
-from hypersweep.errors import HypersweepError, ResultLogError, SpaceError, StoreError
+from hypersweep.errors import HypersweepError, ResultLogError, SearchError, SpaceError, StoreError
 from hypersweep.events import Noted, OnEvent
+from hypersweep.limits import Limits
 from hypersweep.place import Place, tell_holder
 from hypersweep.request import DEFAULT_SEED, Resolved, read_settings, read_space
 from hypersweep.runner import Key
@@ -54,6 +56,15 @@ def check_placeholders(resolved: Resolved) -> None:
         raise SpaceError.gather(problems)
 
 
+def check_end(definition: Definition, budget: Budget) -> None:
+    """A search that no grid ends must be ended by something else."""
+    if definition.algo != "grid" and budget == Budget():
+        raise SearchError(
+            f"--algo {definition.algo}: it has no end by itself; expected --max-trials, --time-budget or --stop-after. "
+            "Say how much to try, such as --max-trials 100"
+        )
+
+
 def check_sources(definition: Definition, on_event: OnEvent) -> None:
     """Refuse to resume if the space's file holds another space now; warn if the settings' files changed."""
     if definition.sources.space is None or not Path(definition.sources.space).exists():
@@ -74,6 +85,18 @@ def check_sources(definition: Definition, on_event: OnEvent) -> None:
         changes.append(f"seed: {definition.seed} in the sweep, {seed} now")
     for change in changes:
         on_event(Noted(f"{change}; the sweep keeps its own", is_warning=True))
+
+
+def tell_nothing_left(study: Study, *, is_retrying_failed: bool) -> str | None:
+    """Why nothing of a sweep would run now; None if something would."""
+    counts, limits = study.counts(), Limits(study)
+    is_to_retry = is_retrying_failed and counts["failed"]
+    if not is_to_retry and not any(study.to_run_again()):
+        if counts["waiting"] == 0:
+            return "the sweep is finished: nothing is left to run"
+        if limits.has_stalled:
+            return f"nothing is left to run: {limits.tell_reached()}"
+    return f"nothing runs: {limits.tell_reached()}" if limits.is_time_over else None
 
 
 def refuse_foreign_log(place: Place) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypersweep.errors import SpaceError, StoreError
+from hypersweep.errors import SearchError, SpaceError, StoreError
 from hypersweep.runner import RunnerReference
-from hypersweep.search import GridSearcher
+from hypersweep.search import Searcher, check_algorithm, open_searcher
 from hypersweep.search.grid import Order
 from hypersweep.selection import Objective
 from hypersweep.space import Choice, Parameter, Space, Value
 from hypersweep.spacefile import describe_parameter, format_space, parse_space
-from hypersweep.trial import is_storable
+from hypersweep.trial import Params, is_storable, params_from_json
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class Definition:
-    """Space, settings, runner, seed, order, threads per trial, and which score counts."""
+    """Space, settings, runner, seed, how it is searched, threads per trial, and which score counts.
+
+    `given` are points that are tried first. Raises `SearchError` and `SpaceError` for what cannot be together.
+    """
 
     space: Space
     settings: Mapping[str, Any]
@@ -39,9 +42,17 @@ class Definition:
     threads: int
     metric: str | None
     mode: str | None
+    algo: str = "grid"
+    given: tuple[Params, ...] = ()
     sources: Sources = field(default_factory=Sources)
 
     def __post_init__(self) -> None:
+        check_algorithm(self.algo)
+        if self.order != "sequential" and self.algo != "grid":
+            raise SearchError(
+                f"--order: got {self.order!r} with --algo {self.algo}; expected none, since only a grid has an order. "
+                "Drop one of the two"
+            )
         for parameter in self.space.parameters:
             if parameter.name == "seed" and not _are_seeds(parameter):
                 raise SpaceError(
@@ -57,9 +68,9 @@ class Definition:
         """The choices of the space, by name: what the runner's keys may depend on."""
         return {choice.name: list(choice.values) for choice in self.space.parameters if isinstance(choice, Choice)}
 
-    @property
-    def searcher(self) -> GridSearcher:
-        return GridSearcher(self.space, order=self.order, seed=self.seed)
+    def open_searcher(self) -> Searcher:
+        """Raises what `search.open_searcher` does."""
+        return open_searcher(self.space, self.algo, order=self.order, seed=self.seed, given=self.given)
 
     def to_meta(self) -> dict[str, Any]:
         """As the store keeps it."""
@@ -76,6 +87,8 @@ class Definition:
             "threads": self.threads,
             "metric": self.metric,
             "mode": self.mode,
+            "algo": self.algo,
+            "given": [dict(params) for params in self.given],
             "sources": {
                 "space": self.sources.space,
                 "config": self.sources.config,
@@ -99,6 +112,8 @@ class Definition:
                 threads=meta["threads"],
                 metric=meta["metric"],
                 mode=meta["mode"],
+                algo=meta["algo"],
+                given=tuple(params_from_json(params) for params in meta["given"]),
                 sources=Sources(
                     space=sources["space"],
                     config=tuple(sources["config"]),
@@ -119,10 +134,12 @@ def describe_differences(old: Definition, new: Definition) -> list[str]:
     lines += describe_settings_change(old.settings, new.settings)
     if (old.reference.text, old.reference.is_command) != (new.reference.text, new.reference.is_command):
         lines.append(f"runner: {old.reference.name} in the sweep, {new.reference.name} now")
-    for name in ("seed", "order"):
+    for name in ("seed", "algo", "order"):
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
             lines.append(f"{name}: {before} in the sweep, {after} now")
+    if repr(old.given) != repr(new.given):
+        lines.append(f"enqueue: {len(old.given)} points in the sweep, {len(new.given)} now, not the same ones")
     return lines
 
 

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hypersweep.adopt import Adopted, read_adopted
-from hypersweep.checks import check_names, check_sources, refuse_changed, refuse_existing, refuse_foreign_log
+from hypersweep.budget import Budget
+from hypersweep.checks import (
+    check_end,
+    check_names,
+    check_sources,
+    refuse_changed,
+    refuse_existing,
+    refuse_foreign_log,
+    tell_nothing_left,
+)
 from hypersweep.definition import Definition, describe_differences
 from hypersweep.errors import StoreError, naming_places
 from hypersweep.events import Event, Noted, OnEvent
@@ -21,6 +30,7 @@ from hypersweep.pool import Resources
 from hypersweep.request import Request, Resolved, SessionOptions, resolve
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.reference import refuse_within_import
+from hypersweep.search.given import Points
 from hypersweep.session import SweepInterrupted, opened_pool, run_session
 from hypersweep.space import Space
 from hypersweep.store import Store
@@ -49,17 +59,19 @@ def sweep(
     settings: Mapping[str, Any] | None = None,
     metric: str | None = None,
     mode: Literal["max", "min"] | None = None,
+    algo: str = "grid",
     order: Literal["sequential", "shuffled"] = "sequential",
     seed: int | None = None,
     threads: int | None = None,
+    enqueue: Points | None = None,
     from_result: str | Path | None = None,
     out: str | Path | None = None,
     if_exists: IfExists = "refuse",
     on_event: OnEvent = _ignore,
     **session: Unpack[SessionOptions],
 ) -> Study:
-    """Run one trial per combination of `space` to the end; the options are those of `hypersweep run`, with those of
-    `SessionOptions`: workers, pool, retries, ….
+    """Search `space` to the end, by default with one trial per combination; the options are those of `hypersweep run`,
+    with those of `SessionOptions`: workers, pool, retries, max_trials, …. `enqueue` takes points themselves, too.
 
     `runner` is a name as for `--runner`, or a callable (see `runner.contract`); pool `local` needs one that another
     process can import. `if_exists` says what to do with a sweep that is there: refuse, resume it, or restart.
@@ -76,10 +88,12 @@ def sweep(
         settings=settings or {},
         metric=metric,
         mode=mode,
+        algo=algo,
         order=order,
         seed=seed,
         threads=threads,
         session=session,
+        enqueue=enqueue,
         from_result=from_result,
         out=out,
     )
@@ -159,21 +173,22 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
     is_own_log = adopted_path is not None and adopted_path.resolve() == place.log.resolve()
     if not may_move and not is_own_log:
         refuse_foreign_log(place)
-    searcher, resources, supervision = definition.searcher, request.resources, request.supervision
+    check_end(definition, request.budget)
+    resources, supervision, searcher = request.resources, request.supervision, definition.open_searcher()
     with opened_pool(place, definition, resources, supervision, resolved.function) as (pool, description):
         check_names(resolved, description.keys, on_event)
         adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
-        if description.has_prepare and len(adopted) < searcher.size:
+        if description.has_prepare and len(adopted) != request.budget.cap(searcher.size):
             pool.prepare()
         if may_move and (place.exists or place.log.exists()):
             _move_aside(place, on_event)
         elif is_own_log:
             on_event(Noted(f"{place.log} was moved to {move_aside([place.log])[0]}"))
-        meta = {**definition.to_meta(), "resources": resources.to_meta(), "supervision": supervision.to_meta()}
+        meta = {**definition.to_meta(), **_options_to_meta(resources, supervision, request.budget)}
         with _created(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
-            run_session(place, study, definition, pool, supervision, on_event)
+            run_session(place, study, definition, searcher, pool, supervision, on_event)
     return Study(place)
 
 
@@ -190,18 +205,27 @@ def _run_existing(
     """The rest of a sweep whose lock is held."""
     resources = Resources(**study.meta["resources"]).replaced_by(session)
     supervision = Supervision(**study.meta["supervision"]).replaced_by(session)
-    _record_again(place, study, definition, {"resources": resources.to_meta(), "supervision": supervision.to_meta()})
-    counts = study.counts()
-    is_done = counts["waiting"] == counts["running"] == 0  # running: left so by a controller that was killed
-    if is_done and not (is_retrying_failed and counts["failed"]):
+    budget = study.budget.replaced_by(session)
+    check_end(definition, budget)
+    _record_again(place, study, definition, _options_to_meta(resources, supervision, budget))
+    nothing_left = tell_nothing_left(study, is_retrying_failed=is_retrying_failed)
+    if nothing_left is not None:
         ResultFile(study).renew()
-        on_event(Noted("the sweep is finished: nothing is left to run"))
+        on_event(Noted(nothing_left))
         return Study(place)
+    searcher = definition.open_searcher()
     with opened_pool(place, definition, resources, supervision, function) as (pool, description):
         if description.has_prepare:
             pool.prepare()
-        run_session(place, study, definition, pool, supervision, on_event, is_retrying_failed=is_retrying_failed)
+        run_session(
+            place, study, definition, searcher, pool, supervision, on_event, is_retrying_failed=is_retrying_failed
+        )
     return Study(place)
+
+
+def _options_to_meta(resources: Resources, supervision: Supervision, budget: Budget) -> dict[str, Any]:
+    """What a resume may change."""
+    return {"resources": resources.to_meta(), "supervision": supervision.to_meta(), "budget": budget.to_meta()}
 
 
 @contextlib.contextmanager

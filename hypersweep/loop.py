@@ -66,6 +66,7 @@ class Loop:
         self.reports: list[Reported] = []
         self.reports_due_at = 0.0
         self.is_stopped = False
+        self.is_limit_told = False
         self.selection_error: SelectionError | None = None
         self.log_problem = ""
 
@@ -79,6 +80,7 @@ class Loop:
                         break
                     for event in self.pool.wait(POLL_S):
                         self._handle(event, may_start=not interrupt.is_requested)
+                    self._tell_limit()
                     self._commit_reports_if_due()
                     self._renew_log_if_due()
                 for event in self.pool.stop(GRACE_S) if self.running else []:
@@ -105,8 +107,9 @@ class Loop:
         )
 
     def _fill_slots(self) -> None:
-        """Start trials where nothing runs: at first, and where a cluster has grown. Otherwise a slot's next trial is
-        committed together with the end of the one before it."""
+        """Start trials where nothing runs: at first, where a cluster has grown, and for a searcher that learns, which
+        must know of every end before. Otherwise a slot's next trial is committed together with the end of the one
+        before it."""
         while len(self.running) < self.pool.num_slots:
             trial = self.agenda.take_next()
             if trial is None:
@@ -116,8 +119,16 @@ class Loop:
                 self.store.start(trial, now)
             self._hand_out(trial, now)
 
+    def _tell_limit(self) -> None:
+        """Once, when a bound has been reached: why no new trial starts any more."""
+        reached = self.agenda.limits.tell_reached()
+        if reached is not None and not self.is_limit_told:
+            self.is_limit_told = True
+            self.on_event(Noted(f"no new trial starts: {reached}"))
+
     def _hand_out(self, trial: Trial, now: float) -> None:
         self.running[trial.number] = (trial, now)
+        self.agenda.note_start(trial)
         self.on_event(TrialStarted(trial))
         self.pool.submit([trial])
 
@@ -131,12 +142,13 @@ class Loop:
             self._end(event, may_start=may_start)
 
     def _end(self, ended: Ended, *, may_start: bool) -> None:
-        """Commit the end of a trial, together with the start of the one that follows it in its slot."""
+        """Commit the end of a trial, together with the start of the one that follows it in its slot, unless that is
+        still to be searched for, with what this one gave."""
         trial, started_at = self.running.pop(ended.number)
         outcome, judged = self._judge(ended.outcome)
-        is_to_retry = self._put_back(trial, outcome)
+        is_to_retry = self._settle(trial, outcome, judged)
         may_start = may_start and not self.is_stopped and len(self.running) < self.pool.num_slots
-        following = self.agenda.take_next() if may_start else None
+        following = self.agenda.take_next() if may_start and not self.searcher.is_adaptive else None
         now = time.time()
         with self.store.transaction():
             self._store_reports()
@@ -154,18 +166,19 @@ class Loop:
         if following is not None:
             self._hand_out(following, now)
 
-    def _put_back(self, trial: Trial, outcome: Outcome) -> bool:
-        """Keep a trial that is to run again; gives whether it is one that has failed. A failure for good ends the
-        sweep if that is wanted."""
+    def _settle(self, trial: Trial, outcome: Outcome, judged: Result | None) -> bool:
+        """Tell the agenda of an end, or keep a trial that is to run again; gives whether it is one that has failed. A
+        failure for good ends the sweep if that is wanted."""
         if isinstance(outcome, Interrupted):
             self.agenda.put_back(trial)
-        if not isinstance(outcome, Failed):
             return False
-        if self.agenda.has_attempts_left(trial):
+        is_failed = isinstance(outcome, Failed)
+        if is_failed and self.agenda.has_attempts_left(trial):
             self.agenda.put_off(trial)
             self.checkpoints.clear(trial.number)
             return True
-        if self.supervision.on_error == "stop" and not self.is_stopped:
+        self.agenda.note_end(trial, outcome.state, judged)
+        if is_failed and self.supervision.on_error == "stop" and not self.is_stopped:
             self.is_stopped = True
             self.on_event(
                 Noted(f"stopping: trial {trial.number} has failed for good (--on-error stop)", is_warning=True)

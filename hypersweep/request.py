@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from hypersweep.budget import Budget
 from hypersweep.definition import Definition, Sources
 from hypersweep.errors import RunnerError, SearchError, SettingsError, SpaceError, naming_places
 from hypersweep.place import Place
 from hypersweep.pool import Resources
 from hypersweep.pool.devices import assign_places
 from hypersweep.runner import RunnerReference
+from hypersweep.search.given import Points, read_given
 from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
 from hypersweep.space import Space
@@ -28,7 +30,8 @@ DEFAULT_SEED = 2020
 
 class SessionOptions(TypedDict, total=False):
     """What a session may do as it likes: the options of `hypersweep run` that `resume` has too. What is absent or None
-    is as it was recorded, for a new sweep the default (see `pool.Resources` and `supervision.Supervision`)."""
+    is as it was recorded, for a new sweep the default (see `pool.Resources`, `supervision.Supervision` and
+    `budget.Budget`)."""
 
     workers: int | None
     pool: str | None
@@ -41,6 +44,9 @@ class SessionOptions(TypedDict, total=False):
     retries: int | None
     on_error: OnError | None
     keep: Keep | None
+    max_trials: int | None
+    time_budget_s: float | None
+    stop_after: int | None
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,12 @@ class Request:
     settings: Mapping[str, Any] = field(default_factory=dict)
     metric: str | None = None
     mode: Literal["max", "min"] | None = None
+    algo: str = "grid"
     order: Literal["sequential", "shuffled"] = "sequential"
     seed: int | None = None
     threads: int | None = None
     session: SessionOptions = field(default_factory=SessionOptions)
+    enqueue: Points | None = None
     from_result: str | Path | None = None
     out: str | Path | None = None
 
@@ -79,6 +87,11 @@ class Request:
     def supervision(self) -> Supervision:
         """That of a new sweep; raises `SettingsError` for values that cannot be."""
         return Supervision().replaced_by(self.session)
+
+    @property
+    def budget(self) -> Budget:
+        """That of a new sweep; raises `SettingsError` for values that cannot be."""
+        return Budget().replaced_by(self.session)
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,8 @@ def resolve(request: Request) -> Resolved:
             threads=_choose_threads(request),
             metric=request.metric,
             mode=request.mode,
+            algo=request.algo,
+            given=() if request.enqueue is None else read_given(request.enqueue, space),
             sources=Sources(
                 space=str(path.resolve()) if path else None,
                 config=tuple(str(Path(config).resolve()) for config in request.config),

@@ -16,6 +16,7 @@ from sys import intern
 from typing import Any
 
 from hypersweep.errors import ResultLogError
+from hypersweep.selection import loss_of
 from hypersweep.space import Value, as_value, read_literal, unquote
 from hypersweep.textfile import read_lines
 from hypersweep.trial import Params, Result
@@ -193,11 +194,9 @@ def format_meter(
     measured by what is finished. `is_ascii` is for where the bar's blocks cannot be encoded."""
     from tqdm import tqdm
 
-    assert judged.score is not None
-    loss = -judged.score if judged.bigger else judged.score
     total = num_finished if total is None else total
     return tqdm.format_meter(
-        num_finished, total, elapsed_s, ascii=is_ascii, unit="trial", postfix=f"best loss: {loss!r}"
+        num_finished, total, elapsed_s, ascii=is_ascii, unit="trial", postfix=f"best loss: {loss_of(judged)!r}"
     )
 
 

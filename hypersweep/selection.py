@@ -87,6 +87,12 @@ class Objective:
         return f"score: {name}, {'bigger' if bigger else 'smaller'} is better"
 
 
+def loss_of(judged: Result) -> float:
+    """The score turned so that smaller is better; NaN if there is none."""
+    score = math.nan if judged.score is None else judged.score
+    return -score if judged.bigger else score
+
+
 def has_bigger_better(metric: str) -> bool:
     """The direction by name: `Loss` and `rmse@10` smaller, everything but these few bigger."""
     return metric.partition("@")[0].lower() not in SMALLER_IS_BETTER

@@ -14,6 +14,7 @@ from hypersweep.loop import Loop
 from hypersweep.place import Place
 from hypersweep.pool import Description, Pool, Resources, Work, open_pool
 from hypersweep.provenance import describe_changes, take_record
+from hypersweep.search import Searcher
 from hypersweep.store import Store
 from hypersweep.study import Study
 from hypersweep.supervision import Supervision
@@ -56,6 +57,7 @@ def run_session(
     place: Place,
     study: Study,
     definition: Definition,
+    searcher: Searcher,
     pool: Pool,
     supervision: Supervision,
     on_event: OnEvent,
@@ -81,7 +83,7 @@ def run_session(
         loop = Loop(
             store=store,
             study=study,
-            searcher=definition.searcher,
+            searcher=searcher,
             pool=pool,
             objective=definition.objective,
             seed=definition.seed,

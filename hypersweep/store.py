@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hypersweep.errors import StoreError
-from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Pruned, Result, Trial
+from hypersweep.trial import Failed, Finished, Outcome, Pruned, Result, Trial
 
-FORMAT = 2
+FORMAT = 3
 APPLICATION_ID = 0x68737770  # "hswp"
 
 SCHEMA = f"""
@@ -31,7 +31,8 @@ CREATE TABLE trials (
     repeat INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     state TEXT NOT NULL,            -- running, finished, failed, pruned, interrupted
-    started_at REAL,
+    asked_at REAL NOT NULL,         -- when its params were chosen
+    started_at REAL,                -- of the last attempt
     ended_at REAL,
     result TEXT,                    -- finished: as the runner gave it
     score REAL,                     -- finished: the score that counts; NULL if NaN or not yet chosen
@@ -105,9 +106,9 @@ class Store:
     def start(self, trial: Trial, now: float) -> None:
         """Record that a trial is about to be handed out; what an earlier try reported is forgotten."""
         self.connection.execute(
-            "INSERT OR REPLACE INTO trials (number, params, seed, repeat, attempt, state, started_at)"
-            " VALUES (?, ?, ?, ?, ?, 'running', ?)",
-            (trial.number, json.dumps(trial.params), trial.seed, trial.repeat, trial.attempt, now),
+            "INSERT OR REPLACE INTO trials (number, params, seed, repeat, attempt, state, asked_at, started_at)"
+            " VALUES (?, ?, ?, ?, ?, 'running', coalesce((SELECT asked_at FROM trials WHERE number = ?), ?), ?)",
+            (trial.number, json.dumps(trial.params), trial.seed, trial.repeat, trial.attempt, trial.number, now, now),
         )
         self.connection.execute("DELETE FROM reports WHERE number = ?", (trial.number,))
 
@@ -129,10 +130,13 @@ class Store:
     def adopt(self, rows: Iterable[tuple[Trial, Result, float | None]], now: float) -> None:
         """Record trials that were finished elsewhere."""
         self.connection.executemany(
-            "INSERT INTO trials (number, params, seed, repeat, attempt, state, ended_at, result, score)"
-            " VALUES (?, ?, ?, ?, ?, 'finished', ?, ?, ?)",
+            "INSERT INTO trials (number, params, seed, repeat, attempt, state, asked_at, ended_at, result, score)"
+            " VALUES (?, ?, ?, ?, ?, 'finished', ?, ?, ?, ?)",
             (
-                (t.number, json.dumps(t.params), t.seed, t.repeat, t.attempt, now, result.to_json(), _as_real(score))
+                (
+                    *(t.number, json.dumps(t.params), t.seed, t.repeat, t.attempt),
+                    *(now, now, result.to_json(), _as_real(score)),
+                )
                 for t, result, score in rows
             ),
         )
@@ -219,11 +223,9 @@ def _as_real(score: float | None) -> float | None:
 
 def _columns(outcome: Outcome) -> tuple[str, str | None, str | None, int | None]:
     """state, result, error, step"""
-    if isinstance(outcome, Finished):
-        return "finished", outcome.result.to_json(), None, None
-    if isinstance(outcome, Failed):
-        return "failed", None, outcome.error, None
-    if isinstance(outcome, Pruned):
-        return "pruned", None, None, outcome.step
-    assert isinstance(outcome, Interrupted)
-    return "interrupted", None, None, None
+    return (
+        outcome.state,
+        outcome.result.to_json() if isinstance(outcome, Finished) else None,
+        outcome.error if isinstance(outcome, Failed) else None,
+        outcome.step if isinstance(outcome, Pruned) else None,
+    )

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypersweep.budget import Budget
 from hypersweep.errors import SelectionError
 from hypersweep.place import Place, find_place, is_locked
 from hypersweep.selection import Objective
@@ -27,13 +28,14 @@ STATES = ("waiting", "running", "finished", "failed", "pruned")
 @dataclass(frozen=True)
 class RecordedTrial:
     """A trial as the store has it. `result` has the score that counts in the sweep (None: not chosen yet), times are
-    Unix times, `step` is the last one reported."""
+    Unix times (`asked_at`: when its params were chosen), `step` is the last one reported."""
 
     trial: Trial
     state: str
     result: Result | None
     error: str | None
     step: int | None
+    asked_at: float
     started_at: float | None
     ended_at: float | None
 
@@ -85,11 +87,15 @@ class Study:
         return Objective(self.meta["metric"], self.meta["mode"])
 
     @property
+    def budget(self) -> Budget:
+        return Budget(**self.meta["budget"])
+
+    @property
     def size(self) -> int | None:
-        """How many trials the sweep has in all; None if it has no end, or rules that are too large to be counted."""
-        if self.space.first_distribution is not None or not self.space.grid.is_exact:
-            return None
-        return self.space.grid_size
+        """How many trials the sweep has in all; None if it has no end but that of a time budget, or rules that are too
+        large to be counted."""
+        is_counted = self.meta["algo"] == "grid" and self.space.first_distribution is None and self.space.grid.is_exact
+        return self.budget.cap(self.space.grid_size if is_counted else None)
 
     @property
     def is_running(self) -> bool:
@@ -101,13 +107,12 @@ class Study:
         tried again. None: waiting without end."""
         counted = dict(self._rows("SELECT state, count(*) FROM trials GROUP BY state"))
         running = counted.get("running", 0) if self.is_running else 0
-        retries = self.meta["supervision"]["retries"]
-        if retries and "failed" in counted:
+        if self._retries and "failed" in counted:
             counted["failed"] -= next(
-                self._rows("SELECT count(*) FROM trials WHERE state = 'failed' AND attempt <= ?", retries)
+                self._rows("SELECT count(*) FROM trials WHERE state = 'failed' AND attempt <= ?", self._retries)
             )[0]
         ended = {state: counted.get(state, 0) for state in ("finished", "failed", "pruned")}
-        waiting = None if self.size is None else self.size - running - sum(ended.values())
+        waiting = None if self.size is None else max(0, self.size - running - sum(ended.values()))
         return {"waiting": waiting, "running": running, **ended}
 
     def tell_counts(self) -> str:
@@ -125,6 +130,30 @@ class Study:
         sql = f"SELECT {column}, {_COLUMNS} FROM {source} {where} ORDER BY number"
         for row in self._rows(sql, *([state] if state else ())):
             yield _read_trial(row, objective)
+
+    def ended(self) -> Iterator[RecordedTrial]:
+        """The trials that have ended for good, in the order in which they did."""
+        for row in self._rows(
+            f"SELECT state, {_COLUMNS} FROM trials WHERE state IN ('finished', 'pruned')"
+            " OR (state = 'failed' AND attempt > ?) ORDER BY ended_at, number",
+            self._retries,
+        ):
+            yield _read_trial(row, self.objective)
+
+    def to_run_again(self) -> Iterator[RecordedTrial]:
+        """The trials that have been started and are still to be run: interrupted, or failed with tries left."""
+        for row in self._rows(
+            f"SELECT {self._state_column()}, {_COLUMNS} FROM trials"
+            f" WHERE (state IN ('running', 'interrupted') AND {self._state_column()} = 'interrupted')"
+            " OR (state = 'failed' AND attempt <= ?)",
+            self._retries,
+        ):
+            yield _read_trial(row, self.objective)
+
+    @property
+    def _retries(self) -> int:
+        retries: int = self.meta["supervision"]["retries"]
+        return retries
 
     def _state_column(self) -> str:
         return "state" if self.is_running else "replace(state, 'running', 'interrupted')"
@@ -158,6 +187,11 @@ class Study:
         ):
             found.setdefault(number, []).append((attempt, error))
         return found
+
+    def num_recorded(self) -> int:
+        """How many trials have been started, or taken over from a log."""
+        count: int = next(self._rows("SELECT count(*) FROM trials"))[0]
+        return count
 
     def recorded_ranges(self) -> Iterator[tuple[int, int]]:
         """The numbers of all recorded trials as ascending ranges: (first, one past the last)."""
@@ -240,12 +274,12 @@ class Study:
 
 # Read from first to last: going by the index, most of the table would have to be sorted.
 _IN_ORDER = "trials NOT INDEXED"
-_COLUMNS = "number, params, seed, repeat, attempt, result, error, step, started_at, ended_at"
+_COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at, started_at, ended_at"
 _FINISHED = f"SELECT state, {_COLUMNS} FROM trials WHERE state = 'finished'"
 
 
 def _read_trial(row: tuple[Any, ...], objective: Objective) -> RecordedTrial:
-    state, number, params, seed, repeat, attempt, result, error, step, started_at, ended_at = row
+    state, number, params, seed, repeat, attempt, result, error, *step_and_times = row
     trial = Trial(number, params_from_json(json.loads(params)), seed, repeat, attempt)
     judged = None
     if result is not None:
@@ -254,7 +288,7 @@ def _read_trial(row: tuple[Any, ...], objective: Objective) -> RecordedTrial:
             judged = objective.judge(raw)
         except SelectionError:  # not chosen yet: the sweep waits for `resume --metric`
             judged = replace(raw, score=None)
-    return RecordedTrial(trial, state, judged, error, step, started_at, ended_at)
+    return RecordedTrial(trial, state, judged, error, *step_and_times)
 
 
 def as_row(recorded: RecordedTrial, names: Iterable[str]) -> dict[str, Any]:

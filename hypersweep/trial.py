@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from hypersweep.space import Value, as_value
 
@@ -97,6 +97,7 @@ class Finished:
     """The runner returned a result."""
 
     result: Result
+    state: ClassVar[Literal["finished"]] = "finished"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Failed:
     """The trial raised, crashed or returned no result; `error` is one line."""
 
     error: str
+    state: ClassVar[Literal["failed"]] = "failed"
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,14 @@ class Pruned:
     """The trial was ended early after the report of `step` (None: before any)."""
 
     step: int | None
+    state: ClassVar[Literal["pruned"]] = "pruned"
 
 
 @dataclass(frozen=True)
 class Interrupted:
     """The sweep was stopped while the trial ran; it is run again by a resume."""
+
+    state: ClassVar[Literal["interrupted"]] = "interrupted"
 
 
 Outcome = Finished | Failed | Pruned | Interrupted

@@ -16,11 +16,14 @@ from hyper_tests.processes import hypersweep as run_hypersweep
 from hypersweep.cli import COMMANDS
 
 RESOURCES = "--workers --pool --gpus --trials-per-gpu --ray-address --gpus-per-trial --shared"
+SEARCH = "--algo --order --seed --enqueue"
+BUDGET = "--max-trials --time-budget --stop-after"
 OPTIONS = {
     "run": {
         "What to run": "--space --runner --command --model --dataset --config --set",
         "What is best": "--metric --mode",
-        "Which order": "--order --seed",
+        "How to search": SEARCH,
+        "When it ends": BUDGET,
         "Where it runs": f"{RESOURCES} --threads",
         "If a trial fails": "--trial-timeout --retries --on-error",
         "What is kept": "--keep --out --resume --restart --from-result",
@@ -28,6 +31,7 @@ OPTIONS = {
     },
     "resume": {
         "What is best": "--metric --mode",
+        "When it ends": BUDGET,
         "Where it runs": RESOURCES,
         "If a trial fails": "--trial-timeout --retries --on-error --retry-failed",
         "What is kept": "--keep",
@@ -39,7 +43,8 @@ OPTIONS = {
     "plan": {
         "What to run": "--space --runner --command --model --dataset --config --set",
         "What is best": "--metric --mode",
-        "Which order": "--order --seed",
+        "How to search": SEARCH,
+        "When it ends": BUDGET,
         "Options": "--json --help",
     },
     "logs": {"Options": "--help"},
@@ -98,7 +103,7 @@ def test_every_command_loads_little() -> None:
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
     assert "hypersweep.cli.plan" in loaded
-    assert loaded & {"torch", "numpy", "hyperopt", "polars", "rich", "tqdm"} == set()
+    assert loaded & {"torch", "numpy", "hyperopt", "optuna", "polars", "rich", "tqdm"} == set()
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hyper_tests.scripted import define
+from hyper_tests.scripted import define, meta_of
 from hypersweep.place import Place
 from hypersweep.store import Store
-from hypersweep.supervision import Supervision
 
 SPACE = "x choice [0, 1, 2, 3, 4, 5, 6, 7]\n"
 
@@ -24,8 +23,6 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def store(place: Place) -> Iterator[Store]:
     place.folder.mkdir()
-    store = Store.create(
-        place.store, {**define(SPACE).to_meta(), "resources": {}, "supervision": Supervision().to_meta()}
-    )
+    store = Store.create(place.store, meta_of(define(SPACE)))
     with contextlib.closing(store.connection):
         yield store

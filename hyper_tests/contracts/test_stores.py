@@ -90,7 +90,7 @@ def test_an_end_shares_its_transaction_with_the_next_start_of_its_slot_only(plac
         Loop(
             store=store,
             study=study,
-            searcher=definition.searcher,
+            searcher=definition.open_searcher(),
             pool=pool,
             objective=definition.objective,
             threads=1,

@@ -83,13 +83,38 @@ SCORE = combine(
     grouped("What is best", "--metric", metavar="NAME", help="The validation metric that is the score."),
     grouped("What is best", "--mode", type=click.Choice(["max", "min"]), help="Its direction, if the name misleads."),
 )
-ORDER = combine(
+SEARCH = combine(
     grouped(
-        "Which order", "--order", type=click.Choice(["sequential", "shuffled"]), default="sequential", help="Of trials."
+        "How to search",
+        "--algo",
+        default="grid",
+        metavar="A",
+        help="grid (default), random, tpe, anneal, or optuna: and tpe, gp, cmaes or nsga2.",
     ),
-    grouped("Which order", "--seed", type=int, metavar="N", help="Of trials and shuffling; 2020 if nothing says."),
+    grouped(
+        "How to search",
+        "--order",
+        type=click.Choice(["sequential", "shuffled"]),
+        default="sequential",
+        help="Of a grid's trials.",
+    ),
+    grouped("How to search", "--seed", type=int, metavar="N", help="Of trials and search; 2020 if nothing says."),
+    grouped("How to search", "--enqueue", metavar="FILE", help="Try these points first (a JSON list)."),
+)
+BUDGET = combine(
+    grouped("When it ends", "--max-trials", type=int, metavar="N", help="After so many trials."),
+    grouped(
+        "When it ends",
+        "--time-budget",
+        "time_budget_s",
+        type=DURATION,
+        metavar="T",
+        help="No trial starts after so long, as 2h, all sessions together.",
+    ),
+    grouped("When it ends", "--stop-after", type=int, metavar="N", help="After so many without improvement; off."),
 )
 SESSION = combine(
+    BUDGET,
     grouped("Where it runs", "--workers", type=int, metavar="N", help="Trials at once; 1 if nothing says."),
     grouped("Where it runs", "--pool", metavar="P", help="local (default), inline or ray."),
     grouped("Where it runs", "--gpus", metavar="G", help="all, none or some, as in 0,1: each trial sees one of them."),

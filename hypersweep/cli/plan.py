@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from hypersweep.checks import check_names
-from hypersweep.cli.options import ORDER, SCORE, WHAT, GroupedCommand, with_short_forms
+from hypersweep.budget import Budget
+from hypersweep.checks import check_end, check_names
+from hypersweep.cli.options import BUDGET, SCORE, SEARCH, WHAT, GroupedCommand, with_short_forms
 from hypersweep.cli.wording import format_params
 from hypersweep.definition import Definition
 from hypersweep.errors import EXIT_BAD_INPUT, EXIT_DONE, HypersweepError, naming_places
@@ -25,7 +26,8 @@ MAX_TRIED = 10_000
 @click.command("plan", cls=GroupedCommand)
 @WHAT
 @SCORE
-@ORDER
+@SEARCH
+@BUDGET
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 def command(
     runner: str | None,
@@ -33,6 +35,9 @@ def command(
     model: str | None,
     dataset: str | None,
     assignments: tuple[str, ...],
+    max_trials: int | None,
+    time_budget_s: float | None,
+    stop_after: int | None,
     is_json: bool,
     **options: Any,
 ) -> int:
@@ -44,12 +49,14 @@ def command(
         runner=runner,
         command=command,
         assignments=with_short_forms(assignments, model=model, dataset=dataset),
+        session={"max_trials": max_trials, "time_budget_s": time_budget_s, "stop_after": stop_after},
         **options,
     )
     resolved = resolve(request)
     is_named = any(name is not None for name in (runner, command, model, dataset))
     problems, notes = _check_names(resolved) if is_named else ([], ["names were not checked: no runner or model given"])
-    plan = _as_json(resolved.definition, problems)
+    searcher = _open_searcher(resolved, request.budget, problems)
+    plan = _as_json(resolved.definition, searcher, request.budget, problems)
     if is_json:
         click.echo(json.dumps(plan))
     else:
@@ -70,15 +77,29 @@ def _check_names(resolved: Resolved) -> tuple[list[str], list[str]]:
     return [], [note.text for note in notes if isinstance(note, Noted)]
 
 
-def _as_json(definition: Definition, problems: list[str]) -> dict[str, Any]:
-    space, size = definition.space, definition.space.grid_size
-    searcher = None if size is None else definition.searcher
+def _open_searcher(resolved: Resolved, budget: Budget, problems: list[str]) -> Searcher | None:
+    """None, and a problem more, if it cannot search the space, or would without end."""
+    try:
+        with naming_places(settings=resolved.loaded.where, space=resolved.places):
+            searcher = resolved.definition.open_searcher()
+        check_end(resolved.definition, budget)
+    except HypersweepError as error:
+        problems += str(error).splitlines()
+        return None
+    return searcher
+
+
+def _as_json(definition: Definition, searcher: Searcher | None, budget: Budget, problems: list[str]) -> dict[str, Any]:
+    space = definition.space
+    size = budget.cap(searcher.size) if searcher else None
     return {
         "parameters": {parameter.name: _parameter_as_json(parameter) for parameter in space.parameters},
-        "grid_size": size,
-        "forbidden": None if size is None or not space.rules else _forbidden_as_json(space),
-        "first": None if searcher is None else _find_point(searcher, range(searcher.size)),
-        "last": None if searcher is None else _find_point(searcher, range(searcher.size - 1, -1, -1)),
+        "grid_size": space.grid_size,
+        "forbidden": None if space.grid_size is None or not space.rules else _forbidden_as_json(space),
+        "algo": definition.algo,
+        "max_trials": size,
+        "first": None if searcher is None else _find_point(searcher, range(size or 1)),
+        "last": None if searcher is None or searcher.is_adaptive else _find_point(searcher, range(size or 0)[::-1]),
         "problems": problems,
     }
 
@@ -119,16 +140,24 @@ def _tell_parameter(parameter: dict[str, Any]) -> str:
     return f"{text}, only if {parameter['only_if']}" if "only_if" in parameter else text
 
 
+def _tell_search(plan: dict[str, Any], space: Space) -> list[str]:
+    lines = _tell_grid(plan, space)
+    if plan["algo"] != "grid" or plan["max_trials"] not in (None, plan["grid_size"]):
+        count = "as many as the time allows" if plan["max_trials"] is None else plan["max_trials"]
+        lines.append(f"trials: {count}, by {plan['algo']}")
+    return lines + [f"{end}: {format_params(plan[end])}" for end in ("first", "last") if plan[end] is not None]
+
+
 def _tell_grid(plan: dict[str, Any], space: Space) -> list[str]:
     if plan["grid_size"] is None:
-        return [f"combinations: no grid, because {space.first_distribution!r} is no choice; `run` needs choices only"]
+        return [f"combinations: no grid, because {space.first_distribution!r} is no choice"]
     forbidden, size, is_exact = plan["forbidden"], plan["grid_size"], space.grid.is_exact
     lines = [f"combinations: {'' if is_exact else 'at most '}{size}"]
     if forbidden is not None:
         of = f" of {size + forbidden['points']}" if is_exact else ""
         lines.append(f"forbidden: {_tell_count(forbidden)}{of}")
         lines += [f"  {rule['rule']}: {_tell_count(rule)}" for rule in forbidden["rules"]]
-    return lines + [f"{end}: {format_params(plan[end])}" for end in ("first", "last") if plan[end] is not None]
+    return lines
 
 
 def _tell_count(counted: dict[str, Any]) -> str:
@@ -138,7 +167,7 @@ def _tell_count(counted: dict[str, Any]) -> str:
 def _print_plan(plan: dict[str, Any], resolved: Resolved, notes: list[str]) -> None:
     for name, parameter in plan["parameters"].items():
         click.echo(f"{name}: {_tell_parameter(parameter)}")
-    for line in _tell_grid(plan, resolved.definition.space):
+    for line in _tell_search(plan, resolved.definition.space):
         click.echo(line)
     click.echo(resolved.definition.objective.describe())
     click.echo(f"results: {resolved.place.log}{' (is there already)' if Path(resolved.place.log).exists() else ''}")

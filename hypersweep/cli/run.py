@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from hypersweep.cli.options import ORDER, SCORE, SESSION, WHAT, GroupedCommand, grouped, with_short_forms
+from hypersweep.cli.options import SCORE, SEARCH, SESSION, WHAT, GroupedCommand, grouped, with_short_forms
 
 
 @click.command("run", cls=GroupedCommand)
 @WHAT
 @SCORE
-@ORDER
+@SEARCH
 @SESSION
 @grouped("Where it runs", "--threads", type=int, metavar="T", help="Threads per trial; cores / workers if not given.")
 @grouped("What is kept", "--out", metavar="DIR", help="Put hyper.sweep and hyper.result there.")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from hypersweep.errors import SearchError
 from hypersweep.search.permutation import Permutation
+from hypersweep.search.protocol import Observation
 from hypersweep.space import Space
 from hypersweep.trial import Params
 
@@ -15,16 +18,21 @@ MAX_SIZE = 2**63 - 1  # trial numbers are SQLite integers
 
 
 class GridSearcher:
-    """The grid in product order of the file, the last parameter fastest, or in a permutation drawn with the seed.
+    """The grid in product order of the file, the last parameter fastest, or in a permutation drawn with the seed. The
+    points that are `given` come first, in their order, and not again.
 
     Raises `SearchError` if a parameter of the space is no choice, or the grid is too large to be numbered.
     """
 
-    def __init__(self, space: Space, *, order: Order = "sequential", seed: int = 2020) -> None:
+    is_adaptive = False
+
+    def __init__(
+        self, space: Space, *, order: Order = "sequential", seed: int = 2020, given: Sequence[Params] = ()
+    ) -> None:
         if space.grid_size is None:
             raise SearchError(
                 f"space: {space.first_distribution!r} is no choice, got a distribution; "
-                f"expected {space.first_distribution} choice […]. List the values to try"
+                f"expected {space.first_distribution} choice […]. List the values to try, or search: --algo tpe"
             )
         if space.grid_size > MAX_SIZE:
             raise SearchError(
@@ -33,12 +41,39 @@ class GridSearcher:
         self.space = space
         self.size = space.grid_size
         self.permutation = Permutation(self.size, seed) if order == "shuffled" else None
+        self.given = [self._position_of(as_texts(params)) for params in given]
+        self.given_sorted = sorted(self.given)
+        self.gaps = [position - rank for rank, position in enumerate(self.given_sorted)]
 
     def suggest(self, number: int) -> Params | None:
         if number >= self.size:
             return None
-        return self.space.at(self.permutation.at(number) if self.permutation else number)
+        if number < len(self.given):
+            position = self.given[number]
+        else:
+            rank = number - len(self.given)  # among those not given
+            position = rank + bisect_right(self.gaps, rank)
+        return self.space.at(self.permutation.at(position) if self.permutation else position)
 
-    def number_of(self, texts: dict[str, str]) -> int:
+    def observe(self, observation: Observation) -> None:
+        """What comes of a point changes nothing."""
+
+    def number_of(self, texts: Mapping[str, str]) -> int:
+        """The number of the point whose params have these texts.
+
+        Raises `KeyError` with the name of a parameter that is missing, unknown or has no such value.
+        """
+        position = self._position_of(texts)
+        rank = bisect_left(self.given_sorted, position)
+        if rank < len(self.given) and self.given_sorted[rank] == position:
+            return self.given.index(position)
+        return len(self.given) + position - rank
+
+    def _position_of(self, texts: Mapping[str, str]) -> int:
         index = self.space.index(texts)
         return self.permutation.index(index) if self.permutation else index
+
+
+def as_texts(params: Params) -> dict[str, str]:
+    """The texts of the values, as a log has them."""
+    return {name: str(value) for name, value in params.items()}

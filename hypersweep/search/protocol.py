@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from hypersweep.trial import Params
 
 
-class Searcher(Protocol):
-    """Says what the trials of a sweep are: a function of the space and the seed, so that a resume needs no state.
+@dataclass(frozen=True)
+class Observation:
+    """What has come of a point so far, as searchers that learn are told: nothing of test metrics.
 
-    Called by the loop, in the controller, once for each trial that has never been started.
+    `loss` is the score turned so that smaller is better; NaN if it is none, and None unless finished.
+    """
+
+    number: int
+    params: Params
+    state: Literal["pending", "finished", "failed", "pruned"] = "pending"
+    loss: float | None = None
+
+
+class Searcher(Protocol):
+    """Says which points are tried, numbered from 0: a function of the space, the seed and, if it learns, of what it
+    was told of the points so far. So a resume needs no state: it tells the recorded points and goes on.
+
+    Called by the loop, in the controller, for each point when its first trial is about to start.
     """
 
     @property
@@ -18,14 +33,20 @@ class Searcher(Protocol):
         """How many numbers there are in all; None: no end."""
         ...
 
-    def suggest(self, number: int) -> Params | None:
-        """The params of trial `number`; None if there is none of that number, which says nothing of the next."""
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether it learns: only then it must be told of the points again at a resume."""
         ...
 
-    def number_of(self, texts: dict[str, str]) -> int:
-        """The number of the trial whose params have these texts.
+    def suggest(self, number: int) -> Params | None:
+        """The params of point `number`, the same again for a point it has been told of; None if there is none of that
+        number, which says nothing of the next.
 
-        Raises `KeyError` with the name of a parameter that is missing, unknown, not there for these, or has no such
-        value; `SpaceError` if a rule of the space does not allow it.
+        What is told of it, `pending` at first, comes before the next is asked for.
         """
+        ...
+
+    def observe(self, observation: Observation) -> None:
+        """What has come of a point: when it starts, and when it has ended. At a resume all of it again, in the order in
+        which it happened."""
         ...

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hypersweep.launch import resume, sweep
     from hypersweep.pool.protocol import Pool
     from hypersweep.runner.contract import Key, LiveTrial, Runner
-    from hypersweep.search.protocol import Searcher
+    from hypersweep.search.protocol import Observation, Searcher
     from hypersweep.session import SweepInterrupted
     from hypersweep.space import Choice, Distribution, Range, Space
     from hypersweep.spacefile import load_space
@@ -28,6 +28,7 @@ _MODULE_OF = {
     "HypersweepError": "hypersweep.errors",
     "Key": "hypersweep.runner.contract",
     "LiveTrial": "hypersweep.runner.contract",
+    "Observation": "hypersweep.search.protocol",
     "Pool": "hypersweep.pool.protocol",
     "Range": "hypersweep.space",
     "Result": "hypersweep.trial",
@@ -49,6 +50,7 @@ __all__ = [
     "HypersweepError",
     "Key",
     "LiveTrial",
+    "Observation",
     "Pool",
     "Range",
     "Result",

@@ -18,9 +18,11 @@ class Noted:
 
 @dataclass(frozen=True)
 class SweepStarted:
-    """The loop begins: `size` trials in all, `counts` as `Study.counts` gives them, `score` in words, `best` so far."""
+    """The loop begins: `size` trials in all, chosen by `algo`, `counts` as `Study.counts` gives them, `score` in words,
+    `best` so far."""
 
     size: int | None
+    algo: str
     counts: Mapping[str, int | None]
     best: tuple[Trial, Result] | None
     num_slots: int

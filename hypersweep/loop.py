@@ -98,6 +98,7 @@ class Loop:
         self.on_event(
             SweepStarted(
                 size=self.study.size,
+                algo=self.study.meta["algo"],
                 counts=self.study.counts(),
                 best=(best.trial, best.result) if best and best.result else None,
                 num_slots=self.pool.num_slots,

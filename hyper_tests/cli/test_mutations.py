@@ -52,12 +52,15 @@ def test_spaces(folder: Path, call: Call, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_distributions(folder: Path, call: Call, seed: int) -> None:
     (folder / "hyper.test").write_bytes(mutate(DISTRIBUTIONS, seed))
-    planned = call("plan", "--json")
+    search = ("--algo", "random", "--max-trials", "2")
+    planned = call("plan", *search, "--json")
     assert planned.code in (0, 2)
     if planned.code:
         check_refused(planned.err, "hyper.test")
     else:
         assert json.loads(planned.out)["problems"] == []
+        ran = call("run", "--command", "echo '{\"score\": 1}'", *search)
+        assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -31,6 +31,7 @@ def test_what_would_run(folder: Path, call: Call) -> None:
 def test_what_would_run_as_json(folder: Path, call: Call) -> None:
     (folder / "wide.test").write_text("size choice [[64, 64], None, 'a']\nlr loguniform -8,0\n")
     answer = call("plan", "--space", "wide.test", "--json")
+    assert answer.code == 2
     assert json.loads(answer.out) == {
         "parameters": {
             "size": {"kind": "choice", "values": [[64, 64], None, "a"]},
@@ -38,12 +39,17 @@ def test_what_would_run_as_json(folder: Path, call: Call) -> None:
         },
         "grid_size": None,
         "forbidden": None,
+        "algo": "grid",
+        "max_trials": None,
         "first": None,
         "last": None,
-        "problems": [],
+        "problems": [
+            "wide.test:2: 'lr' is no choice, got a distribution; expected lr choice […]. "
+            "List the values to try, or search: --algo tpe --max-trials 100"
+        ],
     }
     of_grid = json.loads(call("plan", "--json").out)
-    assert list(of_grid) == ["parameters", "grid_size", "forbidden", "first", "last", "problems"]
+    assert list(of_grid) == ["parameters", "grid_size", "forbidden", "algo", "max_trials", "first", "last", "problems"]
     assert of_grid["first"] == {"learning_rate": 0.1, "k": 1}
     assert (of_grid["grid_size"], of_grid["last"]) == (6, {"learning_rate": 0.3, "k": 2})
 
@@ -51,8 +57,9 @@ def test_what_would_run_as_json(folder: Path, call: Call) -> None:
 def test_a_distribution_is_told(folder: Path, call: Call) -> None:
     (folder / "hyper.test").write_text("lr loguniform -8,0\n")
     answer = call("plan")
-    assert answer.code == 0
-    assert "combinations: no grid, because 'lr' is no choice; `run` needs choices only\n" in answer.out
+    assert answer.code == 2
+    assert "combinations: no grid, because 'lr' is no choice\n" in answer.out
+    assert "\nproblem: hyper.test:1: 'lr' is no choice, got a distribution; expected lr choice" in answer.out
     assert call("run", "--runner", "train.py:product").code == 2
 
 

@@ -107,6 +107,7 @@ def tell(event: Event, progress: Progress) -> str | None:
         return f"warning: {event.text}" if event.is_warning else event.text
     if isinstance(event, SweepStarted):
         size = "trials without end" if event.size is None else f"{event.size} trials"
+        size += f" by {event.algo}" * (event.algo != "grid")
         threads = f"{event.threads} {'thread' if event.threads == 1 else 'threads'} each"
         return f"sweep: {size}, {progress.num_done} done, {event.num_slots} at once, {threads}, {event.score}"
     if not isinstance(event, TrialEnded) or isinstance(event.outcome, Interrupted):

@@ -32,7 +32,8 @@ class GridSearcher:
         if space.grid_size is None:
             raise SearchError(
                 f"space: {space.first_distribution!r} is no choice, got a distribution; "
-                f"expected {space.first_distribution} choice […]. List the values to try, or search: --algo tpe"
+                f"expected {space.first_distribution} choice […]. List the values to try, or search: "
+                "--algo tpe --max-trials 100"
             )
         if space.grid_size > MAX_SIZE:
             raise SearchError(

@@ -1,0 +1,125 @@
+"""Searching beyond the grid, as a user would: algorithms, budgets, points given first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyper_tests.cli.conftest import Call
+from hyper_tests.contracts.searchers import needs_optuna
+
+SPACE = "learning_rate loguniform -8,0\nk uniformint 1,4\n"
+
+
+@pytest.fixture
+def wide(folder: Path) -> Path:
+    """A folder whose space has distributions."""
+    (folder / "hyper.test").write_text(SPACE)
+    return folder
+
+
+def trials(call: Call) -> list[dict[str, Any]]:
+    loaded: list[dict[str, Any]] = json.loads(call("trials", "--json").out)
+    return loaded
+
+
+@pytest.mark.parametrize("algo", ["random", "tpe", "anneal", pytest.param("optuna:tpe", marks=needs_optuna)])
+def test_a_search_of_so_many_trials(wide: Path, call: Call, algo: str) -> None:
+    answer = call("run", "--runner", "train.py:product", "--algo", algo, "--max-trials", "12")
+    assert answer.code == 0, answer.err
+    assert f"sweep: 12 trials by {algo}, 0 done" in answer.err
+    assert answer.out.startswith("100%|██████████| 12/12 ")
+    found = trials(call)
+    assert [trial["number"] for trial in found] == list(range(12))
+    assert all(isinstance(trial["params"]["k"], int) and 0 < trial["params"]["learning_rate"] < 1 for trial in found)
+    assert "np." not in (wide / "hyper.result").read_text()
+    assert call("resume").err.startswith("the sweep is finished")
+
+
+def test_it_goes_on_with_more_trials_as_if_it_had_had_them_from_the_start(wide: Path, call: Call) -> None:
+    run = ("run", "--runner", "train.py:product", "--algo", "tpe")
+    assert call(*run, "--max-trials", "30", "--out", "whole").code == 0
+    assert call(*run, "--max-trials", "22").code == 0
+    assert call("resume", "--max-trials", "30").code == 0
+    assert (wide / "hyper.result").read_bytes() == (wide / "whole" / "hyper.result").read_bytes()
+
+
+def test_a_distribution_needs_an_algorithm(wide: Path, call: Call) -> None:
+    answer = call("run", "--runner", "train.py:product")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == (
+        "hyper.test:1: 'learning_rate' is no choice, got a distribution; expected learning_rate choice […]. "
+        "List the values to try, or search: --algo tpe --max-trials 100\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (
+            ("--algo", "tpe"),
+            "--algo tpe: it has no end by itself; expected --max-trials, --time-budget or --stop-after",
+        ),
+        (("--algo", "tpee", "--max-trials", "3"), "--algo: unknown, got 'tpee'; expected one of grid, random, tpe,"),
+        (
+            ("--algo", "random", "--order", "shuffled", "--max-trials", "3"),
+            "--order: got 'shuffled' with --algo random",
+        ),
+        (("--algo", "random", "--max-trials", "0"), "--max-trials: got 0; expected at least 1 trial"),
+        (("--algo", "random", "--max-trials", "3", "--enqueue", "none.json"), "none.json: there is no such file"),
+    ],
+)
+def test_what_cannot_be_searched_is_said_before_anything_runs(
+    wide: Path, call: Call, options: tuple[str, ...], problem: str
+) -> None:
+    answer = call("run", "--runner", "train.py:product", *options)
+    assert (answer.code, answer.out) == (2, "")
+    assert problem in answer.err
+    assert not (wide / "hyper.sweep").exists()
+
+
+def test_points_given_first(wide: Path, call: Call) -> None:
+    points = [{"learning_rate": 0.5, "k": 4}, {"learning_rate": 0.25, "k": 1}]
+    (wide / "points.json").write_text(json.dumps(points))
+    run = ("run", "--runner", "train.py:product", "--algo", "random", "--max-trials", "3", "--enqueue", "points.json")
+    assert call(*run).code == 0
+    assert [trial["params"] for trial in trials(call)][:2] == points
+    (wide / "points.json").write_text(json.dumps(points[:1]))
+    changed = call(*run, "--resume")
+    assert changed.code == 2
+    assert "enqueue: 2 points in the sweep, 1 now, not the same ones" in changed.err
+
+
+def test_a_part_of_the_grid_at_random_without_repetition(folder: Path, call: Call) -> None:
+    answer = call("run", "--runner", "train.py:product", "--order", "shuffled", "--max-trials", "4")
+    assert answer.code == 0
+    points = [json.dumps(trial["params"]) for trial in trials(call)]
+    assert len(set(points)) == 4
+
+
+def test_an_end_without_improvement_is_named(folder: Path, call: Call) -> None:
+    answer = call("run", "--runner", "train.py:product", "--mode", "min", "--stop-after", "2")
+    assert answer.code == 0
+    assert "no new trial starts: 2 trials one after the other brought no better score (--stop-after)\n" in answer.err
+    assert len(trials(call)) == 3
+
+
+def test_what_a_search_would_do(wide: Path, call: Call) -> None:
+    answer = call("plan", "--algo", "random", "--max-trials", "5")
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    assert lines[2:4] == ["combinations: no grid, because 'learning_rate' is no choice", "trials: 5, by random"]
+    call("run", "--runner", "train.py:product", "--algo", "random", "--max-trials", "5")
+    planned = json.loads(call("plan", "--algo", "random", "--max-trials", "5", "--json").out)
+    ran = trials(call)
+    assert [planned["first"], planned["last"]] == [ran[0]["params"], ran[-1]["params"]]
+    assert (planned["algo"], planned["max_trials"], planned["grid_size"]) == ("random", 5, None)
+
+
+def test_a_plan_without_an_end_is_a_problem(wide: Path, call: Call) -> None:
+    answer = call("plan", "--algo", "tpe")
+    assert answer.code == 2
+    assert "problem: --algo tpe: it has no end by itself" in answer.out

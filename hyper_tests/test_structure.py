@@ -31,6 +31,7 @@ FLOORS = (
         "settings",
         "search",
         "pruning",
+        "datasets",
         "runner",
     ),
     ("place", "store", "study", "resultfile", "pool"),

@@ -49,6 +49,7 @@ OPTIONS = {
     },
     "logs": {"Options": "--help"},
     "settings": {"What to run": "--runner --model", "Options": "--json --help"},
+    "data": {"Options": "--help"},
 }
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": "print what would run; run nothing",
     "logs": "print a trial's log",
     "settings": "print the settings that a runner knows",
+    "data": "download a data set",
 }
 
 

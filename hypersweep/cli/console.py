@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.constrain import Constrain
 from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as ProgressView
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +39,34 @@ def open_console() -> Iterator[OnEvent]:
             yield view.show
     else:
         yield PlainLines().show
+
+
+@contextlib.contextmanager
+def open_download_view(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A callback that shows on stderr how many bytes of a download are there, of how many: a bar on a terminal, else
+    a line every ten seconds."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        columns = (TextColumn("{task.description}"), BarColumn(BAR_WIDTH), DownloadColumn())
+        console = Console(file=sys.stderr)
+        with ProgressView(*columns, TransferSpeedColumn(), TimeRemainingColumn(), console=console) as view:
+            task = view.add_task(name, total=None)
+            yield lambda num_bytes, total: view.update(task, completed=num_bytes, total=total)
+    else:
+        yield PlainDownload(name).show
+
+
+class PlainDownload:
+    """A line when a download begins, then one every ten seconds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.line_due_at = 0.0
+
+    def show(self, num_bytes: int, total: int | None) -> None:
+        if time.monotonic() >= self.line_due_at:
+            self.line_due_at = time.monotonic() + SUMMARY_INTERVAL_S
+            of = "" if total is None else f" of {total / 1e6:.1f}"
+            print(f"{self.name}: {num_bytes / 1e6:.1f}{of} MB", file=sys.stderr, flush=True)
 
 
 class PlainLines:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hypersweep.datasets import find_cache
 from hypersweep.errors import DataError
 from hypersweep.recommend.filters import Sequences
 from hypersweep.recommend.interactions import Codes
@@ -24,9 +25,8 @@ FORMAT_VERSION = 1
 def find_folder(name: str, content_key: Mapping[str, Any]) -> Path:
     """Where data of this name and key stands or will stand: below `$HYPERSWEEP_CACHE`, by default
     `~/.cache/hypersweep`. The key is all that the content depends on."""
-    cache = Path(os.environ.get("HYPERSWEEP_CACHE") or "~/.cache/hypersweep").expanduser()
     text = json.dumps({**content_key, "format": FORMAT_VERSION}, sort_keys=True)
-    return cache / "data" / f"{name.replace(':', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return find_cache() / "data" / f"{name.replace(':', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def write_prepared(folder: Path, sequences: Sequences, description: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hypersweep.datasets import MOVIELENS, find_data_folders
 from hypersweep.errors import DataError, did_you_mean
 from hypersweep.recommend.sample import SAMPLES, VERSION
 
@@ -68,8 +69,8 @@ def find_source(dataset: str, data_path: str | None) -> Source:
     """The source that the setting `dataset` names.
 
     A path (it has a `/`, or a suffix of a data file) is taken as it is; a name is looked for below `data_path`, by
-    default `$HYPERSWEEP_DATA`, else the folder `dataset`, as `NAME/NAME.inter`, `NAME/ratings.dat`, `NAME/NAME.csv` or
-    `NAME/NAME.tsv`, each also with `.gz`.
+    default `$HYPERSWEEP_DATA`, else the folder `dataset` and what `hypersweep data get` has brought, as
+    `NAME/NAME.inter`, `NAME/ratings.dat`, `NAME/NAME.csv` or `NAME/NAME.tsv`, each also with `.gz`.
     Raises `DataError` that says where it was looked for.
     """
     if dataset in SAMPLES:
@@ -83,16 +84,17 @@ def find_source(dataset: str, data_path: str | None) -> Source:
         given = Path(dataset).expanduser()
         candidates = _files_in(given, given.name) if given.is_dir() else [given]
     else:
-        folder = Path(data_path or os.environ.get("HYPERSWEEP_DATA") or "dataset").expanduser()
-        candidates = _files_in(folder / dataset, dataset)
+        folders = find_data_folders(data_path)
+        candidates = [path for folder in folders for path in _files_in(folder / dataset, dataset)]
     for candidate in candidates:
         if candidate.is_file():
             return FileSource(_with_known_format(candidate).resolve())
+    download = f", or download it: hypersweep data get {dataset}" if dataset in MOVIELENS else ""
     looked = ", ".join(str(candidate) for candidate in candidates if not is_compressed(candidate))
     raise DataError(
         f"settings: 'dataset' is not there, got {dataset!r}; expected one of the files {looked} (or the same with "
         f"{COMPRESSED}). Put the data there, or set data_path or the environment variable HYPERSWEEP_DATA to the "
-        "folder of the data sets, or try the data set sample, which needs no file"
+        f"folder of the data sets{download}, or try the data set sample, which needs no file"
     )
 
 

@@ -37,8 +37,8 @@ def read_adopted(path: Path, definition: Definition, searcher: Searcher, keys: S
     logged = read_log(path)
     known = {key.name: key.default for key in keys or () if key.default is not None}
     known.update(definition.settings)
-    metric = definition.metric or known.get("valid_metric") or choose_log_metric(block.result for block in logged)
-    objective = Objective(str(metric), definition.mode)
+    named = definition.metric or definition.find_valid_metric(keys)
+    objective = Objective(named or choose_log_metric(block.result for block in logged), definition.mode)
     problems: list[str] = []
     block_of: dict[int, LoggedTrial] = {}
     for block in logged:

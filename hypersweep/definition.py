@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypersweep.errors import SearchError, SpaceError, StoreError
-from hypersweep.runner import RunnerReference
+from hypersweep.runner import Key, RunnerReference
 from hypersweep.search import Searcher, check_algorithm, open_searcher
 from hypersweep.search.grid import Order
 from hypersweep.selection import Objective
@@ -71,6 +71,12 @@ class Definition:
     def open_searcher(self) -> Searcher:
         """Raises what `search.open_searcher` does."""
         return open_searcher(self.space, self.algo, order=self.order, seed=self.seed, given=self.given)
+
+    def find_valid_metric(self, keys: Sequence[Key] | None) -> str | None:
+        """The metric that the runner goes by: the setting `valid_metric`, else the default of its key."""
+        defaults = {key.name: key.default for key in keys or ()}
+        found = self.settings.get("valid_metric", defaults.get("valid_metric"))
+        return None if found is None else str(found)
 
     def to_meta(self) -> dict[str, Any]:
         """As the store keeps it."""

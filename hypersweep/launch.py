@@ -188,7 +188,8 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
         with _created(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
-            run_session(place, study, definition, searcher, pool, supervision, on_event)
+            valid_metric = definition.find_valid_metric(description.keys)
+            run_session(place, study, definition, searcher, pool, supervision, on_event, valid_metric=valid_metric)
     return Study(place)
 
 
@@ -218,7 +219,15 @@ def _run_existing(
         if description.has_prepare:
             pool.prepare()
         run_session(
-            place, study, definition, searcher, pool, supervision, on_event, is_retrying_failed=is_retrying_failed
+            place,
+            study,
+            definition,
+            searcher,
+            pool,
+            supervision,
+            on_event,
+            valid_metric=definition.find_valid_metric(description.keys),
+            is_retrying_failed=is_retrying_failed,
         )
     return Study(place)
 

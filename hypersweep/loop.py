@@ -18,6 +18,7 @@ from hypersweep.store import Store
 from hypersweep.study import Study
 from hypersweep.supervision import Supervision
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Trial
+from hypersweep.watcher import Watcher
 
 POLL_S = 0.2  # how soon a signal is noticed
 REPORT_INTERVAL_S = 1.0  # intermediate results are committed together
@@ -42,6 +43,7 @@ class Loop:
         threads: int,
         supervision: Supervision,
         on_event: OnEvent,
+        valid_metric: str | None = None,
         is_retrying_failed: bool = False,
     ) -> None:
         self.store = store
@@ -65,6 +67,10 @@ class Loop:
         self.num_judged = study.counts()["finished"] or 0
         self.reports: list[Reported] = []
         self.reports_due_at = 0.0
+        pruner = supervision.make_pruner()
+        self.watcher: Watcher | None = None
+        if pruner is not None:
+            self.watcher = Watcher(pruner, supervision.prune, study, objective, valid_metric, on_event)
         self.is_stopped = False
         self.is_limit_told = False
         self.selection_error: SelectionError | None = None
@@ -72,6 +78,7 @@ class Loop:
 
     def run(self) -> bool:
         self._tell_start()
+        self.pool.listen(self._take_report)
         with InterruptGuard(on_signal=self.pool.interrupt) as interrupt:
             try:
                 while not interrupt.is_requested and not self.is_stopped:
@@ -131,22 +138,35 @@ class Loop:
         self.running[trial.number] = (trial, now)
         self.agenda.note_start(trial)
         self.on_event(TrialStarted(trial))
+        if self.watcher is not None:
+            self.watcher.note_start(trial.number)
         self.pool.submit([trial])
 
     def _handle(self, event: PoolEvent, *, may_start: bool) -> None:
         if isinstance(event, Placed):
             self.on_event(TrialPlaced(self.running[event.number][0], event.where))
         elif isinstance(event, Reported):
-            self.reports.append(event)
-            self.on_event(TrialReported(self.running[event.number][0], event.step, event.metrics))
+            self._take_report(event)
         else:
             self._end(event, may_start=may_start)
+
+    def _take_report(self, reported: Reported) -> None:
+        self.reports.append(reported)
+        self.on_event(TrialReported(self.running[reported.number][0], reported.step, reported.metrics))
+        try:
+            if self.watcher is not None and self.watcher.decide(reported):
+                self.pool.prune(reported.number)
+        except SelectionError as error:
+            self.selection_error = error
+            self.is_stopped = True
 
     def _end(self, ended: Ended, *, may_start: bool) -> None:
         """Commit the end of a trial, together with the start of the one that follows it in its slot, unless that is
         still to be searched for, with what this one gave."""
         trial, started_at = self.running.pop(ended.number)
         outcome, judged = self._judge(ended.outcome)
+        if self.watcher is not None:
+            outcome = self.watcher.note_end(trial.number, outcome, judged)
         is_to_retry = self._settle(trial, outcome, judged)
         may_start = may_start and not self.is_stopped and len(self.running) < self.pool.num_slots
         following = self.agenda.take_next() if may_start and not self.searcher.is_adaptive else None

@@ -47,6 +47,9 @@ class SessionOptions(TypedDict, total=False):
     max_trials: int | None
     time_budget_s: float | None
     stop_after: int | None
+    prune: str | None
+    min_steps: int | None
+    reduction_factor: int | None
 
 
 @dataclass(frozen=True)

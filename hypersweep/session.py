@@ -62,9 +62,11 @@ def run_session(
     supervision: Supervision,
     on_event: OnEvent,
     *,
+    valid_metric: str | None,
     is_retrying_failed: bool = False,
 ) -> None:
-    """Run what is left of a sweep whose lock is held; tells what has changed since it began.
+    """Run what is left of a sweep whose lock is held; tells what has changed since it began. `valid_metric` is the one
+    that the runner goes by.
 
     Raises `SweepInterrupted` when stopped by a signal, and what `Loop.run` raises.
     """
@@ -89,6 +91,7 @@ def run_session(
             seed=definition.seed,
             threads=definition.threads,
             supervision=supervision,
+            valid_metric=valid_metric,
             on_event=on_event,
             is_retrying_failed=is_retrying_failed,
         )

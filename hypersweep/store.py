@@ -36,7 +36,7 @@ CREATE TABLE trials (
     ended_at REAL,
     result TEXT,                    -- finished: as the runner gave it
     score REAL,                     -- finished: the score that counts; NULL if NaN or not yet chosen
-    error TEXT,                     -- failed: one line
+    error TEXT,                     -- failed: one line; pruned: why
     step INTEGER                    -- the last reported step
 );
 CREATE INDEX trials_by_state ON trials (state, score);
@@ -226,6 +226,6 @@ def _columns(outcome: Outcome) -> tuple[str, str | None, str | None, int | None]
     return (
         outcome.state,
         outcome.result.to_json() if isinstance(outcome, Finished) else None,
-        outcome.error if isinstance(outcome, Failed) else None,
+        outcome.error if isinstance(outcome, Failed) else outcome.reason if isinstance(outcome, Pruned) else None,
         outcome.step if isinstance(outcome, Pruned) else None,
     )

@@ -263,6 +263,11 @@ class Study:
         rows = self._rows("SELECT step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1", number)
         return next(((step, json.loads(metrics)) for step, metrics in rows), None)
 
+    def reports(self) -> Iterator[tuple[int, int, dict[str, float]]]:
+        """(number, step, metrics) of all that trials have reported, by number and step."""
+        for number, step, metrics in self._rows("SELECT number, step, metrics FROM reports ORDER BY number, step"):
+            yield number, step, json.loads(metrics)
+
     def frame(self) -> polars.DataFrame:
         """The trials as a table: number, state, a column for each parameter, score, metrics, times in seconds."""
         import polars

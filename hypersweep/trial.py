@@ -110,9 +110,11 @@ class Failed:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The trial was ended early after the report of `step` (None: before any)."""
+    """The trial was ended early after the report of `step` (None: before any); `reason` is one line, None if it was the
+    runner's own decision."""
 
     step: int | None
+    reason: str | None = None
     state: ClassVar[Literal["pruned"]] = "pruned"
 
 
@@ -133,7 +135,7 @@ def outcome_to_json(outcome: Outcome) -> str:
     if isinstance(outcome, Failed):
         return json.dumps({"failed": outcome.error})
     if isinstance(outcome, Pruned):
-        return json.dumps({"pruned": outcome.step})
+        return json.dumps({"pruned": [outcome.step, outcome.reason]})
     return json.dumps({"interrupted": None})
 
 
@@ -144,4 +146,4 @@ def outcome_from_json(text: str) -> Outcome:
         return Finished(Result.from_json(content))
     if state == "failed":
         return Failed(content)
-    return Pruned(content) if state == "pruned" else Interrupted()
+    return Pruned(*content) if state == "pruned" else Interrupted()

@@ -18,12 +18,13 @@ from hypersweep.cli import COMMANDS
 RESOURCES = "--workers --pool --gpus --trials-per-gpu --ray-address --gpus-per-trial --shared"
 SEARCH = "--algo --order --seed --enqueue"
 BUDGET = "--max-trials --time-budget --stop-after"
+PRUNING = "--prune --min-steps --reduction-factor"
 OPTIONS = {
     "run": {
         "What to run": "--space --runner --command --model --dataset --config --set",
         "What is best": "--metric --mode",
         "How to search": SEARCH,
-        "When it ends": BUDGET,
+        "When it ends": f"{BUDGET} {PRUNING}",
         "Where it runs": f"{RESOURCES} --threads",
         "If a trial fails": "--trial-timeout --retries --on-error",
         "What is kept": "--keep --out --resume --restart --from-result",
@@ -31,7 +32,7 @@ OPTIONS = {
     },
     "resume": {
         "What is best": "--metric --mode",
-        "When it ends": BUDGET,
+        "When it ends": f"{BUDGET} {PRUNING}",
         "Where it runs": RESOURCES,
         "If a trial fails": "--trial-timeout --retries --on-error --retry-failed",
         "What is kept": "--keep",

@@ -126,7 +126,7 @@ def test_trials_as_a_table(failed: Path, call: Call) -> None:
 
 def test_status_as_json(failed: Path, call: Call) -> None:
     status = read(call, "status")
-    assert list(status) == ["counts", "grid_size", "best", "failures"]
+    assert list(status) == ["counts", "grid_size", "best", "failures", "pruned"]
     assert status["counts"] == {"waiting": 0, "running": 0, "finished": 3, "failed": 3, "pruned": 0}
     assert status["grid_size"] == 6
     assert status["best"] == read(call, "best")

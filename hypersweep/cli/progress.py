@@ -121,6 +121,7 @@ def tell(event: Event, progress: Progress) -> str | None:
     if isinstance(event.outcome, Failed):
         again = ", will be tried again" if event.is_to_retry else ""
         return f"{head}: failed after {duration}{again}, {params}: {event.outcome.error}"
-    assert isinstance(event.outcome, (Finished, Pruned))
-    what = "finished" if isinstance(event.outcome, Finished) else f"pruned at step {event.outcome.step}"
-    return f"{head}: {what} after {duration}, {params}"
+    if isinstance(event.outcome, Pruned):
+        reason = f": {event.outcome.reason}" if event.outcome.reason else ""
+        return f"{head}: pruned at step {event.outcome.step} after {duration}, {params}{reason}"
+    return f"{head}: finished after {duration}, {params}"

@@ -50,7 +50,13 @@ def _conclude(study: Study) -> int:
         return EXIT_TRIALS_FAILED
     is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
     click.echo(
-        format_meter(counts["finished"] or 0, study.size, study.elapsed_s(), best.result, is_ascii=is_ascii)
+        format_meter(
+            (counts["finished"] or 0) + (counts["pruned"] or 0),
+            study.size,
+            study.elapsed_s(),
+            best.result,
+            is_ascii=is_ascii,
+        )
         + "\n"
         + format_best(best.trial.params, best.result)
     )

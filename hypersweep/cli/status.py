@@ -39,6 +39,10 @@ def _as_json(study: Study) -> dict[str, Any]:
             {"number": failed.trial.number, "params": dict(failed.trial.params), "error": failed.error}
             for failed in study.trials("failed")
         ],
+        "pruned": [
+            {"number": one.trial.number, "params": dict(one.trial.params), "step": one.step, "reason": one.error}
+            for one in study.trials("pruned")
+        ],
     }
 
 
@@ -55,6 +59,8 @@ def _as_lines(study: Study) -> list[str]:
         )
     failures = [(failed.trial.number, failed.error or "") for failed in study.trials("failed")]
     lines += list_failures(failures, study.place.folder, MAX_LINES)
+    if counts["pruned"]:
+        lines.append(f"why trials were pruned: hypersweep trials {study.place.folder} --state pruned")
     if state == "stopped":
         lines.append(f"go on with: hypersweep resume {study.place.folder}")
     return lines

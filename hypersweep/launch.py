@@ -33,7 +33,7 @@ from hypersweep.runner.reference import refuse_within_import
 from hypersweep.search.given import Points
 from hypersweep.session import SweepInterrupted, opened_pool, run_session
 from hypersweep.space import Space
-from hypersweep.store import Store
+from hypersweep.store import Store, refuse_damage
 from hypersweep.study import Study
 from hypersweep.supervision import Supervision
 
@@ -125,7 +125,8 @@ def resume(
     place = find_place(Path(path))
     refuse_network(place.folder)
     with ControllerLock(place.lock), Study(place) as study:
-        definition = Definition.from_meta(study.meta, str(place.store))
+        with refuse_damage(place.store):
+            definition = Definition.from_meta(study.meta, str(place.store))
         check_sources(definition, on_event)
         return _run_existing(
             place,
@@ -142,7 +143,8 @@ def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
     """`run --resume` where a sweep is: the same sweep must be asked for."""
     place, asked = resolved.place, resolved.definition
     with ControllerLock(place.lock), Study(place) as study:
-        recorded = Definition.from_meta(study.meta, str(place.store))
+        with refuse_damage(place.store):
+            recorded = Definition.from_meta(study.meta, str(place.store))
         differences = describe_differences(recorded, asked)
         if request.threads is not None and request.threads != recorded.threads:
             differences.append(f"threads: {recorded.threads} in the sweep, {request.threads} now")
@@ -204,9 +206,12 @@ def _run_existing(
     is_retrying_failed: bool = False,
 ) -> Study:
     """The rest of a sweep whose lock is held."""
-    resources = Resources(**study.meta["resources"]).replaced_by(session)
-    supervision = Supervision(**study.meta["supervision"]).replaced_by(session)
-    budget = study.budget.replaced_by(session)
+    with contextlib.closing(Store(place.store)) as store:
+        store.check()
+    with refuse_damage(place.store):
+        resources, supervision = Resources(**study.meta["resources"]), Supervision(**study.meta["supervision"])
+        budget = study.budget.replaced_by(session)
+    resources, supervision = resources.replaced_by(session), supervision.replaced_by(session)
     check_end(definition, budget)
     _record_again(place, study, definition, _options_to_meta(resources, supervision, budget))
     nothing_left = tell_nothing_left(study, is_retrying_failed=is_retrying_failed)

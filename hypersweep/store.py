@@ -18,6 +18,7 @@ from hypersweep.trial import Failed, Finished, Outcome, Pruned, Result, Trial
 
 FORMAT = 3
 APPLICATION_ID = 0x68737770  # "hswp"
+DAMAGE_ADVICE = "expected a store of hypersweep. Move it away; --from-result takes what hyper.result still holds"
 
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -53,9 +54,9 @@ def translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        text = str(error)
+        text = " ".join(str(error).split())  # a damaged schema is told with its lines
         if "not a database" in text or "malformed" in text:
-            advice = "expected a store of hypersweep. Move it away; --from-result takes what hyper.result still holds"
+            advice = DAMAGE_ADVICE
         elif "full" in text:
             advice = "expected free disk space; all that was committed is kept. Make room and resume"
         elif "readonly" in text or "unable to open" in text:
@@ -63,6 +64,15 @@ def translate_errors(path: Path) -> Iterator[None]:
         else:
             advice = "expected to read and write it. Check the disk and resume"
         raise StoreError(f"{path}: {text}; {advice}") from error
+
+
+@contextlib.contextmanager
+def refuse_damage(path: Path) -> Iterator[None]:
+    """Within it, what is read makes sense, or the store is damaged in a place where SQLite cannot tell."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise StoreError(f"{path}: is damaged ({type(error).__name__}: {error}); {DAMAGE_ADVICE}") from error
 
 
 class Store:
@@ -83,6 +93,13 @@ class Store:
             connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
             connection.commit()
         return cls(path)
+
+    def check(self) -> None:
+        """Raises `StoreError` if SQLite finds damage anywhere in the file."""
+        with translate_errors(self.path):
+            ((found,),) = self.connection.execute("PRAGMA integrity_check(1)")
+        if found != "ok":
+            raise StoreError(f"{self.path}: is damaged ({found.splitlines()[-1]}); {DAMAGE_ADVICE}")
 
     def close(self) -> None:
         """All that was committed is in the one file then, unless somebody reads just now."""

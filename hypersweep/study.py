@@ -16,7 +16,7 @@ from hypersweep.place import Place, find_place, is_locked
 from hypersweep.selection import Objective
 from hypersweep.space import Space
 from hypersweep.spacefile import parse_space
-from hypersweep.store import connect, translate_errors
+from hypersweep.store import connect, refuse_damage, translate_errors
 from hypersweep.trial import Params, Result, Trial, params_from_json
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Study:
     @cached_property
     def meta(self) -> Mapping[str, Any]:
         """What was recorded of the sweep: space, settings, runner, seed, order, metric, mode, threads, …"""
-        return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
+        with refuse_damage(self.place.store):
+            return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
 
     def forget_meta(self) -> None:
         """Read `meta` anew at its next use: the controller has changed it."""
@@ -128,8 +129,9 @@ class Study:
         if state in ("running", "interrupted"):
             where = f"WHERE state IN ('running', 'interrupted') AND {column} = ?"
         sql = f"SELECT {column}, {_COLUMNS} FROM {source} {where} ORDER BY number"
-        for row in self._rows(sql, *([state] if state else ())):
-            yield _read_trial(row, objective)
+        with refuse_damage(self.place.store):
+            for row in self._rows(sql, *([state] if state else ())):
+                yield _read_trial(row, objective)
 
     def ended(self) -> Iterator[RecordedTrial]:
         """The trials that have ended for good, in the order in which they did."""
@@ -161,19 +163,23 @@ class Study:
     def results(self, *, only_unscored: bool) -> Iterator[tuple[int, Result]]:
         """(number, result as the runner gave it) of the finished trials, all or those that have no score."""
         source, unscored = ("trials", "AND score IS NULL") if only_unscored else (_IN_ORDER, "")
-        for number, text in self._rows(f"SELECT number, result FROM {source} WHERE state = 'finished' {unscored}"):
-            yield number, Result.from_json(text)
+        sql = f"SELECT number, result FROM {source} WHERE state = 'finished' {unscored}"
+        with refuse_damage(self.place.store):
+            for number, text in self._rows(sql):
+                yield number, Result.from_json(text)
 
     def logged(self) -> Iterator[tuple[Params, Result]]:
         """(params, result as the runner gave it) of the finished trials in the order of their numbers."""
         sql = f"SELECT params, result FROM {_IN_ORDER} WHERE state = 'finished' ORDER BY number"
-        for params, result in self._rows(sql):
-            yield params_from_json(json.loads(params)), Result.from_json(result)
+        with refuse_damage(self.place.store):
+            for params, result in self._rows(sql):
+                yield params_from_json(json.loads(params)), Result.from_json(result)
 
     def first_session(self) -> dict[str, Any] | None:
         """What was recorded when the sweep began; None before."""
         rows = self._rows("SELECT record FROM sessions ORDER BY id LIMIT 1")
-        return next((json.loads(record) for (record,) in rows), None)
+        with refuse_damage(self.place.store):
+            return next((json.loads(record) for (record,) in rows), None)
 
     def has_open_session(self) -> bool:
         """Whether a session was begun that has not ended: now, or because its controller was killed."""
@@ -208,7 +214,8 @@ class Study:
     def trial(self, number: int) -> RecordedTrial | None:
         """The trial of that number; None if it has not been started."""
         rows = self._rows(f"SELECT {self._state_column()}, {_COLUMNS} FROM trials WHERE number = ?", number)
-        return next((_read_trial(row, self.objective) for row in rows), None)
+        with refuse_damage(self.place.store):
+            return next((_read_trial(row, self.objective) for row in rows), None)
 
     def best(self) -> RecordedTrial | None:
         """The finished trial with the best score, the first of equals; None if none has a score that is a number."""
@@ -222,7 +229,8 @@ class Study:
         ]
         if not sides:
             return None
-        lowest, highest = (_read_trial(row, self.objective) for row in sides)
+        with refuse_damage(self.place.store):
+            lowest, highest = (_read_trial(row, self.objective) for row in sides)
         assert highest.result is not None
         return highest if highest.result.bigger else lowest
 
@@ -233,15 +241,15 @@ class Study:
         order = f"ORDER BY score IS NULL, {order}, number"
         # First the numbers, which the index alone can give.
         numbers = f"SELECT number FROM trials WHERE state = 'finished' {order} LIMIT ?"
-        return [
-            _read_trial(row, self.objective)
-            for row in self._rows(f"{_FINISHED} AND number IN ({numbers}) {order}", count)
-        ]
+        rows = self._rows(f"{_FINISHED} AND number IN ({numbers}) {order}", count)
+        with refuse_damage(self.place.store):
+            return [_read_trial(row, self.objective) for row in rows]
 
     def unscored(self, count: int) -> list[Trial]:
         """The first `count` finished trials whose score is NaN."""
         sql = f"{_FINISHED} AND score IS NULL ORDER BY number LIMIT ?"
-        return [_read_trial(row, self.objective).trial for row in self._rows(sql, count)]
+        with refuse_damage(self.place.store):
+            return [_read_trial(row, self.objective).trial for row in self._rows(sql, count)]
 
     def elapsed_s(self) -> float:
         """Seconds that controllers have worked on the sweep, all sessions together."""
@@ -261,7 +269,8 @@ class Study:
     def last_report(self, number: int) -> tuple[int, dict[str, float]] | None:
         """The last (step, metrics) that a trial reported."""
         rows = self._rows("SELECT step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1", number)
-        return next(((step, json.loads(metrics)) for step, metrics in rows), None)
+        with refuse_damage(self.place.store):
+            return next(((step, json.loads(metrics)) for step, metrics in rows), None)
 
     def reports(self) -> Iterator[tuple[int, int, dict[str, float]]]:
         """(number, step, metrics) of all that trials have reported, by number and step."""

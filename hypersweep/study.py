@@ -73,7 +73,8 @@ class Study:
     def meta(self) -> Mapping[str, Any]:
         """What was recorded of the sweep: space, settings, runner, seed, order, metric, mode, threads, …"""
         with refuse_damage(self.place.store):
-            return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
+            found = {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
+            return {**found, **{key: found[key] for key in _META}}
 
     def forget_meta(self) -> None:
         """Read `meta` anew at its next use: the controller has changed it."""
@@ -89,7 +90,8 @@ class Study:
 
     @property
     def budget(self) -> Budget:
-        return Budget(**self.meta["budget"])
+        with refuse_damage(self.place.store):
+            return Budget(**self.meta["budget"])
 
     @property
     def size(self) -> int | None:
@@ -286,6 +288,7 @@ class Study:
         )
 
 
+_META = ("space", "metric", "mode", "algo", "resources", "supervision", "budget")  # what every store must hold
 # Read from first to last: going by the index, most of the table would have to be sorted.
 _IN_ORDER = "trials NOT INDEXED"
 _COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at, started_at, ended_at"

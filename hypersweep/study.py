@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypersweep.budget import Budget
 from hypersweep.errors import SelectionError
@@ -21,6 +21,8 @@ from hypersweep.trial import Params, Result, Trial, params_from_json
 
 if TYPE_CHECKING:
     import polars
+
+Read = TypeVar("Read")
 
 STATES = ("waiting", "running", "finished", "failed", "pruned")
 
@@ -68,6 +70,15 @@ class Study:
         with translate_errors(self.place.store):
             for row in self.connection.execute(sql, values):  # noqa: UP028  it would close the cursor of a closed study
                 yield row
+
+    def _read(self, read: Callable[..., Read], sql: str, *values: Any) -> Iterator[Read]:
+        """What `read` makes of the columns of each row."""
+        with refuse_damage(self.place.store):
+            for row in self._rows(sql, *values):
+                yield read(*row)
+
+    def _read_trials(self, sql: str, *values: Any) -> Iterator[RecordedTrial]:
+        return self._read(partial(_read_trial, self.objective), sql, *values)
 
     @cached_property
     def meta(self) -> Mapping[str, Any]:
@@ -125,34 +136,30 @@ class Study:
     def trials(self, state: str | None = None) -> Iterator[RecordedTrial]:
         """The recorded trials in the order of their numbers, all or those of one state; a trial that no controller
         runs any more is interrupted."""
-        objective, column = self.objective, self._state_column()
+        column = self._state_column()
         source = _IN_ORDER if state in (None, "finished") else "trials"
         where = "" if state is None else "WHERE state = ?"
         if state in ("running", "interrupted"):
             where = f"WHERE state IN ('running', 'interrupted') AND {column} = ?"
         sql = f"SELECT {column}, {_COLUMNS} FROM {source} {where} ORDER BY number"
-        with refuse_damage(self.place.store):
-            for row in self._rows(sql, *([state] if state else ())):
-                yield _read_trial(row, objective)
+        return self._read_trials(sql, *([state] if state else ()))
 
     def ended(self) -> Iterator[RecordedTrial]:
         """The trials that have ended for good, in the order in which they did."""
-        for row in self._rows(
+        return self._read_trials(
             f"SELECT state, {_COLUMNS} FROM trials WHERE state IN ('finished', 'pruned')"
             " OR (state = 'failed' AND attempt > ?) ORDER BY ended_at, number",
             self._retries,
-        ):
-            yield _read_trial(row, self.objective)
+        )
 
     def to_run_again(self) -> Iterator[RecordedTrial]:
         """The trials that have been started and are still to be run: interrupted, or failed with tries left."""
-        for row in self._rows(
+        return self._read_trials(
             f"SELECT {self._state_column()}, {_COLUMNS} FROM trials"
             f" WHERE (state IN ('running', 'interrupted') AND {self._state_column()} = 'interrupted')"
             " OR (state = 'failed' AND attempt <= ?)",
             self._retries,
-        ):
-            yield _read_trial(row, self.objective)
+        )
 
     @property
     def _retries(self) -> int:
@@ -166,22 +173,16 @@ class Study:
         """(number, result as the runner gave it) of the finished trials, all or those that have no score."""
         source, unscored = ("trials", "AND score IS NULL") if only_unscored else (_IN_ORDER, "")
         sql = f"SELECT number, result FROM {source} WHERE state = 'finished' {unscored}"
-        with refuse_damage(self.place.store):
-            for number, text in self._rows(sql):
-                yield number, Result.from_json(text)
+        return self._read(lambda number, result: (number, Result.from_json(result)), sql)
 
     def logged(self) -> Iterator[tuple[Params, Result]]:
         """(params, result as the runner gave it) of the finished trials in the order of their numbers."""
         sql = f"SELECT params, result FROM {_IN_ORDER} WHERE state = 'finished' ORDER BY number"
-        with refuse_damage(self.place.store):
-            for params, result in self._rows(sql):
-                yield params_from_json(json.loads(params)), Result.from_json(result)
+        return self._read(lambda *row: (params_from_json(json.loads(row[0])), Result.from_json(row[1])), sql)
 
     def first_session(self) -> dict[str, Any] | None:
         """What was recorded when the sweep began; None before."""
-        rows = self._rows("SELECT record FROM sessions ORDER BY id LIMIT 1")
-        with refuse_damage(self.place.store):
-            return next((json.loads(record) for (record,) in rows), None)
+        return next(self._read(json.loads, "SELECT record FROM sessions ORDER BY id LIMIT 1"), None)
 
     def has_open_session(self) -> bool:
         """Whether a session was begun that has not ended: now, or because its controller was killed."""
@@ -215,24 +216,23 @@ class Study:
 
     def trial(self, number: int) -> RecordedTrial | None:
         """The trial of that number; None if it has not been started."""
-        rows = self._rows(f"SELECT {self._state_column()}, {_COLUMNS} FROM trials WHERE number = ?", number)
-        with refuse_damage(self.place.store):
-            return next((_read_trial(row, self.objective) for row in rows), None)
+        return next(
+            self._read_trials(f"SELECT {self._state_column()}, {_COLUMNS} FROM trials WHERE number = ?", number), None
+        )
 
     def best(self) -> RecordedTrial | None:
         """The finished trial with the best score, the first of equals; None if none has a score that is a number."""
         sides = [
-            row
+            recorded
             for order in ("min", "max")
-            for row in self._rows(
+            for recorded in self._read_trials(
                 f"{_FINISHED} AND number = (SELECT min(number) FROM trials WHERE state = 'finished' AND score ="
                 f" (SELECT {order}(score) FROM trials WHERE state = 'finished'))"
             )
         ]
         if not sides:
             return None
-        with refuse_damage(self.place.store):
-            lowest, highest = (_read_trial(row, self.objective) for row in sides)
+        lowest, highest = sides
         assert highest.result is not None
         return highest if highest.result.bigger else lowest
 
@@ -243,15 +243,12 @@ class Study:
         order = f"ORDER BY score IS NULL, {order}, number"
         # First the numbers, which the index alone can give.
         numbers = f"SELECT number FROM trials WHERE state = 'finished' {order} LIMIT ?"
-        rows = self._rows(f"{_FINISHED} AND number IN ({numbers}) {order}", count)
-        with refuse_damage(self.place.store):
-            return [_read_trial(row, self.objective) for row in rows]
+        return list(self._read_trials(f"{_FINISHED} AND number IN ({numbers}) {order}", count))
 
     def unscored(self, count: int) -> list[Trial]:
         """The first `count` finished trials whose score is NaN."""
         sql = f"{_FINISHED} AND score IS NULL ORDER BY number LIMIT ?"
-        with refuse_damage(self.place.store):
-            return [_read_trial(row, self.objective).trial for row in self._rows(sql, count)]
+        return [recorded.trial for recorded in self._read_trials(sql, count)]
 
     def elapsed_s(self) -> float:
         """Seconds that controllers have worked on the sweep, all sessions together."""
@@ -270,9 +267,8 @@ class Study:
 
     def last_report(self, number: int) -> tuple[int, dict[str, float]] | None:
         """The last (step, metrics) that a trial reported."""
-        rows = self._rows("SELECT step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1", number)
-        with refuse_damage(self.place.store):
-            return next(((step, json.loads(metrics)) for step, metrics in rows), None)
+        sql = "SELECT step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1"
+        return next(self._read(lambda step, metrics: (step, json.loads(metrics)), sql, number), None)
 
     def reports(self) -> Iterator[tuple[int, int, dict[str, float]]]:
         """(number, step, metrics) of all that trials have reported, by number and step."""
@@ -295,7 +291,7 @@ _COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at
 _FINISHED = f"SELECT state, {_COLUMNS} FROM trials WHERE state = 'finished'"
 
 
-def _read_trial(row: tuple[Any, ...], objective: Objective) -> RecordedTrial:
+def _read_trial(objective: Objective, *row: Any) -> RecordedTrial:
     state, number, params, seed, repeat, attempt, result, error, *step_and_times = row
     trial = Trial(number, params_from_json(json.loads(params)), seed, repeat, attempt)
     judged = None

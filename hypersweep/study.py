@@ -232,7 +232,8 @@ class Study:
         ]
         if not sides:
             return None
-        lowest, highest = sides
+        with refuse_damage(self.place.store):
+            lowest, highest = sides
         assert highest.result is not None
         return highest if highest.result.bigger else lowest
 

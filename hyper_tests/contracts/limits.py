@@ -64,9 +64,12 @@ def fill_memory(params: Params, trial: LiveTrial) -> float:
     """Against the limit of its own process, so that little is left to tell of it."""
     used_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used_bytes + (64 << 20),) * 2)
-    held = []
-    while True:
-        held.append(bytearray(1 << 12))
+    held: list[bytearray] = []
+    for size in (1 << 20, 1 << 12, 1 << 5):
+        with contextlib.suppress(MemoryError):
+            while True:
+                held.append(bytearray(size))
+    return float(len(bytearray(1 << 20)))
 
 
 class OutOfMemoryError(RuntimeError):

@@ -42,8 +42,10 @@ DONE = Finished(Result(valid={"score": 1.0}))
     ids=lambda value: value.__name__,
 )
 def test_what_a_trial_leaves_running_is_ended_with_it(name: str, place: Place, runner: Callable[..., Any]) -> None:
-    assert run_one(name, place, runner) == DONE
-    assert not is_alive(int(place.log.with_name("told").read_text()))
+    with opened(name, place, runner) as pool:
+        pool.submit([trial(0)])
+        assert outcomes(collect(pool, 1)) == {0: DONE}
+        assert not is_alive(int(place.log.with_name("told").read_text()))
 
 
 @on_linux

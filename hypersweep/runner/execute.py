@@ -43,7 +43,6 @@ def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
         return Failed(f"the runner called sys.exit({error.code!r}) before it returned a result")
     except BaseException as error:
         _print_traceback()
-        traceback.clear_frames(error.__traceback__)  # what the trial held, which may be all the memory there is
         return Failed(mark_out_of_memory(tell_exception(error)))
 
 

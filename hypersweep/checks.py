@@ -91,7 +91,8 @@ def tell_nothing_left(study: Study, *, is_retrying_failed: bool) -> str | None:
     """Why nothing of a sweep would run now; None if something would."""
     counts, limits = study.counts(), Limits(study)
     is_to_retry = is_retrying_failed and counts["failed"]
-    if not is_to_retry and not any(study.to_run_again()):
+    # With the lock held, what is running was left so by a controller that was killed.
+    if not is_to_retry and not counts["running"] and not any(study.to_run_again()):
         if counts["waiting"] == 0:
             return "the sweep is finished: nothing is left to run"
         if limits.has_stalled:

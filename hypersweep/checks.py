@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypersweep.request import DEFAULT_SEED, Resolved, read_settings, read_space
 from hypersweep.runner import Key
 from hypersweep.runner.command import PLACEHOLDER
 from hypersweep.settings import check_keys, check_space_names
+from hypersweep.space import Space
 from hypersweep.study import Study
 
 
@@ -65,14 +67,39 @@ def check_end(definition: Definition, budget: Budget) -> None:
         )
 
 
-def check_sources(definition: Definition, on_event: OnEvent) -> None:
-    """Refuse to resume if the space's file holds another space now; warn if the settings' files changed."""
+def check_sources(definition: Definition, on_event: OnEvent, *, may_extend: bool) -> Definition:
+    """Refuse to resume if the space's file holds another space now; warn if the settings' files changed.
+
+    Gives the sweep that goes on: with `may_extend` over what the file holds now, if only values were added.
+    """
     if definition.sources.space is None or not Path(definition.sources.space).exists():
-        return
+        return definition
     space, path = read_space(definition.sources.space)
+    assert path is not None
+    extended = _extend(definition, space, path, may_extend=may_extend)
+    _warn_of_settings(definition, path, on_event)
+    return extended
+
+
+def _extend(definition: Definition, space: Space, path: Path, *, may_extend: bool) -> Definition:
     differences = describe_space_change(definition.space, space)
-    if differences:
-        raise SpaceError(_tell_differences(f"{path}: the space has changed since the sweep began", differences))
+    if not differences:
+        return definition
+    has_grown = definition.algo == "grid" and space.extends(definition.space)
+    if may_extend and has_grown:
+        extended = dataclasses.replace(definition, space=space, older=(*definition.older, definition.space))
+        extended.open_searcher()  # which refuses what is too large, before it is recorded
+        return extended
+    if has_grown:
+        what, advice = "the space has changed since the sweep began", "Run what is new as well: resume --extend. Or "
+    elif may_extend:
+        what, advice = "the space has changed in more than added values of a grid, which --extend takes", ""
+    else:
+        what, advice = "the space has changed since the sweep began", ""
+    raise SpaceError(_tell_differences(f"{path}: {what}", differences, advice))
+
+
+def _warn_of_settings(definition: Definition, path: Path, on_event: OnEvent) -> None:
     try:
         sources = definition.sources
         loaded = read_settings(path, sources.config, sources.assignments, sources.settings)
@@ -132,7 +159,9 @@ def refuse_changed(place: Place, differences: Sequence[str]) -> None:
         )
 
 
-def _tell_differences(what: str, differences: Sequence[str]) -> str:
+def _tell_differences(what: str, differences: Sequence[str], advice: str = "") -> str:
     lines = "".join(f"\n  {difference}" for difference in differences)
-    advice = "Undo the change, start anew with run --restart, or choose another place with run --out DIR"
-    return f"{what}:{lines}\n{advice}"
+    undo = (
+        f"{'undo' if advice else 'Undo'} the change, start anew with run --restart, or choose another place with run "
+    )
+    return f"{what}:{lines}\n{advice}{undo}--out DIR"

@@ -31,7 +31,8 @@ class Sources:
 class Definition:
     """Space, settings, runner, seed, how it is searched, threads per trial, and which score counts.
 
-    `given` are points that are tried first. Raises `SearchError` and `SpaceError` for what cannot be together.
+    `given` are points that are tried first, `older` the spaces that the space has grown from, oldest first. Raises
+    `SearchError` and `SpaceError` for what cannot be together.
     """
 
     space: Space
@@ -44,6 +45,7 @@ class Definition:
     mode: str | None
     algo: str = "grid"
     given: tuple[Params, ...] = ()
+    older: tuple[Space, ...] = ()
     sources: Sources = field(default_factory=Sources)
 
     def __post_init__(self) -> None:
@@ -70,7 +72,9 @@ class Definition:
 
     def open_searcher(self) -> Searcher:
         """Raises what `search.open_searcher` does."""
-        return open_searcher(self.space, self.algo, order=self.order, seed=self.seed, given=self.given)
+        return open_searcher(
+            self.space, self.algo, order=self.order, seed=self.seed, given=self.given, older=self.older
+        )
 
     def find_valid_metric(self, keys: Sequence[Key] | None) -> str | None:
         """The metric that the runner goes by: the setting `valid_metric`, else the default of its key."""
@@ -95,6 +99,7 @@ class Definition:
             "mode": self.mode,
             "algo": self.algo,
             "given": [dict(params) for params in self.given],
+            "older": [format_space(space) for space in self.older],
             "sources": {
                 "space": self.sources.space,
                 "config": self.sources.config,
@@ -120,6 +125,7 @@ class Definition:
                 mode=meta["mode"],
                 algo=meta["algo"],
                 given=tuple(params_from_json(params) for params in meta["given"]),
+                older=tuple(parse_space(text, where) for text in meta["older"]),
                 sources=Sources(
                     space=sources["space"],
                     config=tuple(sources["config"]),

@@ -113,11 +113,13 @@ def resume(
     metric: str | None = None,
     mode: Literal["max", "min"] | None = None,
     retry_failed: bool = False,
+    extend: bool = False,
     on_event: OnEvent = _ignore,
     **session: Unpack[SessionOptions],
 ) -> Study:
     """Go on with the sweep at `path`, by its own settings; what is not None replaces what it was run with.
-    `retry_failed`: trials that have failed for good are tried again, too.
+    `retry_failed`: trials that have failed for good are tried again, too. `extend`: values may have been added in the
+    space's file; what is new of the grid follows what is recorded.
 
     Raises like `sweep`, and `StoreError` if the space in its file is another one now.
     """
@@ -126,8 +128,8 @@ def resume(
     refuse_network(place.folder)
     with ControllerLock(place.lock), Study(place) as study:
         with refuse_damage(place.store):
-            definition = Definition.from_meta(study.meta, str(place.store))
-        check_sources(definition, on_event)
+            recorded = Definition.from_meta(study.meta, str(place.store))
+        definition = check_sources(recorded, on_event, may_extend=extend)
         return _run_existing(
             place,
             study,
@@ -271,8 +273,8 @@ def _created(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) 
 
 
 def _record_again(place: Place, study: Study, definition: Definition, options: Mapping[str, Any]) -> None:
-    """Record what may be another at a resume: the session's options, and the score that counts, by which the finished
-    trials are judged anew.
+    """Record what may be another at a resume: the session's options, the space if it has grown, and the score that
+    counts, by which the finished trials are judged anew.
 
     Raises `SelectionError` if a result does not have it.
     """
@@ -283,7 +285,10 @@ def _record_again(place: Place, study: Study, definition: Definition, options: M
     store = Store(place.store)
     with contextlib.closing(store), store.transaction():
         store.rescore(scores)
-        for key, value in {"metric": definition.metric, "mode": definition.mode, **options}.items():
+        meta = definition.to_meta()
+        for key in ("metric", "mode", "space", "older"):
+            store.set_meta(key, meta[key])
+        for key, value in options.items():
             store.set_meta(key, value)
     study.forget_meta()
 

@@ -90,6 +90,7 @@ class Study:
     def forget_meta(self) -> None:
         """Read `meta` anew at its next use: the controller has changed it."""
         del self.meta
+        self.__dict__.pop("space", None)
 
     @cached_property
     def space(self) -> Space:

@@ -31,6 +31,7 @@ OPTIONS = {
         "Options": "--help",
     },
     "resume": {
+        "What to run": "--extend",
         "What is best": "--metric --mode",
         "When it ends": f"{BUDGET} {PRUNING}",
         "Where it runs": RESOURCES,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hyper_tests.properties.strategies import spaces
-from hypersweep.errors import SearchError
+from hyper_tests.properties.strategies import ruled_grids, spaces
+from hyper_tests.properties.test_space import multiply
+from hypersweep.errors import SearchError, SpaceError
 from hypersweep.search import GridSearcher
-from hypersweep.search.grid import MAX_SIZE
+from hypersweep.search.grid import MAX_SIZE, Order
 from hypersweep.search.permutation import Permutation
-from hypersweep.space import Choice, Space
+from hypersweep.space import Choice, Parameter, Range, Space, counting
 from hypersweep.spacefile import parse_space
 
 SPACE = parse_space("a choice [1, 2, 3]\nb choice ['x', 'y']\n")
@@ -102,3 +104,47 @@ def test_a_grid_that_cannot_be_numbered_is_refused() -> None:
 def test_a_distribution_has_no_grid() -> None:
     with pytest.raises(SearchError, match="space: 'u' is no choice, got a distribution; expected u choice"):
         GridSearcher(parse_space("a choice [1]\nu uniform 0,1\n"))
+
+
+@given(ruled_grids(), st.data(), st.sampled_from(["sequential", "shuffled"]), st.sampled_from([0, 10, 10**6]))
+@settings(max_examples=150)
+def test_a_grid_that_has_grown_keeps_its_numbers(
+    space: Space, data: st.DataObject, order: Order, max_cost: int
+) -> None:
+    middle = data.draw(shrunken(space))
+    chain = [data.draw(shrunken(middle)), middle, space]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "MAX_COST", max_cost)
+        try:
+            searchers = [GridSearcher(chain[n], order=order, older=chain[:n]) for n in range(3)]
+        except SpaceError as error:
+            assume("the rules allow no point" not in str(error))
+            raise
+        points = [[searcher.suggest(number) for number in range(searcher.size)] for searcher in searchers]
+    for grown, before, now in zip(chain[1:], points, points[1:], strict=False):
+        assert now[: len(before)] == before
+        assert sorted(repr(p) for p in now if p) == sorted(repr(p) for p in multiply(grown))
+        if order == "sequential":
+            new = [repr(point) for point in now[len(before) :] if point]
+            assert new == [repr(point) for point in multiply(grown) if repr(point) in new]
+    for number, point in enumerate(points[2]):
+        if point is not None:
+            assert searchers[2].number_of({name: str(value) for name, value in point.items()}) == number
+
+
+@st.composite
+def shrunken(draw: st.DrawFn, space: Space) -> Space:
+    """The space with fewer values, or as many."""
+    parameters: list[Parameter] = []
+    for parameter in space.parameters:
+        if isinstance(parameter, Range):
+            ends = st.tuples(st.integers(int(parameter.low), int(parameter.high)), st.integers(1, 3))
+            low, length = draw(ends)
+            high = min(low + length, int(parameter.high))
+            low = min(low, high - 1)
+            parameters.append(dataclasses.replace(parameter, low=max(low, int(parameter.low)), high=high))
+        elif isinstance(parameter, Choice):
+            kept = draw(st.sets(st.sampled_from(range(len(parameter.values))), min_size=1))
+            parameters.append(dataclasses.replace(parameter, values=tuple(parameter.values[n] for n in sorted(kept))))
+    rules = {what: space.texts_of(kind) for what, kind in (("constraints", "constraint"), ("forbidden", "forbidden"))}
+    return Space(parameters, **rules)

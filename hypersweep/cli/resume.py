@@ -14,6 +14,7 @@ from hypersweep.cli.options import PATH, SCORE, SESSION, GroupedCommand, grouped
 @SCORE
 @SESSION
 @grouped("If a trial fails", "--retry-failed", is_flag=True, help="Try those again that have failed for good.")
+@grouped("What to run", "--extend", is_flag=True, help="Also what values added to the space's file make new.")
 def command(path: str, **options: Any) -> int:
     """Go on with an interrupted sweep, by its own settings; what is not given is as before.
 

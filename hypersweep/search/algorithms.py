@@ -26,14 +26,22 @@ def check_algorithm(algo: str) -> None:
         )
 
 
-def open_searcher(space: Space, algo: str, *, order: Order, seed: int, given: Sequence[Params] = ()) -> Searcher:
-    """The searcher of that name; the library it needs is imported now.
+def open_searcher(
+    space: Space,
+    algo: str,
+    *,
+    order: Order,
+    seed: int,
+    given: Sequence[Params] = (),
+    older: Sequence[Space] = (),
+) -> Searcher:
+    """The searcher of that name; the library it needs is imported now. `older` is for a grid.
 
     Raises `SearchError` if the library is not installed, or the space is none that it can search.
     """
     check_algorithm(algo)
     if algo == "grid":
-        return GridSearcher(space, order=order, seed=seed, given=given)
+        return GridSearcher(space, order=order, seed=seed, given=given, older=older)
     if algo in HYPEROPT:
         searcher: Searcher = _load("hyperopt", "hyperopt").HyperoptSearcher(space, algo, seed=seed, given=given)
         return searcher

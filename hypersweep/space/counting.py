@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
+from hypersweep.space.growth import split_by_age
 from hypersweep.space.parameter import Finite
 from hypersweep.space.rule import Rule
 from hypersweep.space.value import Value
@@ -159,25 +159,18 @@ class Counting:
             return node
         for first, length, is_run_new in self._split(level):
             if self.asked_until[level] < level:
-                node.add(first, length, follow(is_new or is_run_new, None))
+                node.add(first, length, follow(is_new or int(is_run_new), None))
                 continue
             for position in range(first, first + length):
                 params[parameter.name] = parameter.value_at(position)
-                node.add(position, 1, follow(is_new or is_run_new, position))
+                node.add(position, 1, follow(is_new or int(is_run_new), position))
         return node
 
-    def _split(self, level: int) -> Iterator[tuple[int, int, int]]:
-        """Runs of values that are all new or all not: first position, length, 1 if new."""
-        parameter = self.parameters[level]
-        if self.older is None or self.older[level] == parameter:
-            yield 0, parameter.num_values, 0
-            return
-        older = self.older[level]
-        positions = range(parameter.num_values)
-        runs = groupby(positions, key=lambda position: older.position_of(str(parameter.value_at(position))) is None)
-        for is_new, run in runs:
-            members = list(run)
-            yield members[0], len(members), int(is_new)
+    def _split(self, level: int) -> Iterator[tuple[int, int, bool]]:
+        """Runs of values that are all new or all not: first position, length, whether they are new."""
+        if self.older is None:
+            return iter([(0, self.parameters[level].num_values, False)])
+        return split_by_age(self.parameters[level], self.older[level])
 
     def _count_all(self) -> int:
         last = {child for node in self.levels[-1].values() for child in node.children if child is not None}

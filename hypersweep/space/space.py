@@ -8,6 +8,7 @@ from functools import cached_property
 
 from hypersweep.errors import SpaceError
 from hypersweep.space.grid import Grid
+from hypersweep.space.growth import has_values_of
 from hypersweep.space.parameter import Choice, Finite, Parameter, Range, find_typical_values
 from hypersweep.space.rule import CONSTRAINT, FORBIDDEN, Rule
 from hypersweep.space.value import Value
@@ -103,6 +104,26 @@ class Space:
         """How many numbers the grid has; None if a parameter is a distribution. With rules that are too large to be
         counted (`grid.is_exact`) some of them have no point."""
         return None if self.first_distribution is not None else self.grid.size
+
+    def extends(self, older: Space) -> bool:
+        """Whether the older space has the same parameters, conditions and rules, and no value that this one lacks."""
+        return (
+            self.names == older.names
+            and self.rules == older.rules
+            and all(map(has_values_of, self.parameters, older.parameters))
+        )
+
+    def grid_beyond(self, older: Space) -> Grid:
+        """The points that the older space, which this one extends, does not have; raises `RuleError` as `grid`."""
+        return Grid(self.finite, self.conditions, self.rules, older.finite)
+
+    def has(self, texts: Mapping[str, str]) -> bool:
+        """Whether the texts are those of a point of the grid."""
+        try:
+            self.grid.index(texts)
+        except LookupError:
+            return False
+        return True
 
     def at(self, index: int) -> dict[str, Value] | None:
         """See `Grid.at`."""

@@ -40,7 +40,8 @@ def describe_run(name: str) -> str:
         commit += ", changed"
     return (
         f"`python -m benchmarks {name}`: hypersweep {version('hypersweep')} ({commit}), "
-        f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores ({platform.machine()})."
+        f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores ({platform.machine()}), "
+        f"load average {os.getloadavg()[0]:.1f} before the run: what it measures counts where that is near 0."
     )
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-KINDS = ("controller", "trial", "server", "all")
+KINDS = ("controller", "trial", "server", "guard", "all")
 MAX_KILLS = 4
 MAX_DELAY_S = 0.03
 MAX_START_S = 0.6  # what a controller takes until its first trial

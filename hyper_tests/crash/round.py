@@ -100,6 +100,8 @@ class Round:
 
     def _find_leftovers(self) -> list[str]:
         """Failures that no kill explains, and checkpoints of others than the best trial."""
+        if not (self.folder / "hyper.sweep").exists():
+            return []
         victims = [kill.victim for kill in self.kills]
         most = Counter(one.number for one in self.trace.executions if one.pid in victims)
         with Study(self.folder) as study:
@@ -124,7 +126,7 @@ class Round:
         self.end_orphans(self.trace.pids)
         if code == -signal.SIGKILL and kinds & ENDS_CONTROLLER:
             return False
-        if code == 2 and "server" in kinds and "the server process ended" in self._last_line():
+        if code == 2 and kinds & {"server", "guard"} and "pool local: the server process" in self._last_line():
             return False  # it was killed before it had described the runner
         if code != 0:
             raise Derailed(f"a controller ended with status {code}: {self._last_line()}")
@@ -174,6 +176,8 @@ class Round:
             return [controller]
         if kind == "server":
             return servers
+        if kind == "guard":
+            return sorted(_children_of(controller, "hypersweep.pool.server"))
         if kind == "trial":
             return self.generator.sample(trials, min(1, len(trials)))
         targets = [controller, *servers, *(-pid for pid in trials)]
@@ -192,6 +196,8 @@ class Round:
         self.tally.counts[kill.kind] += 1
         if kill.kind == "trial":
             self.kills.append(Kill(low, low, most=1, victim=targets[0]))
+        elif kill.kind == "guard":
+            self.kills.append(Kill(low, low, most=self.plan.workers))
         elif kill.kind == "server":
             self.end_orphans([one.pid for one in self.trace.executions if one.server == targets[0]])
             self.kills.append(Kill(low, low, most=self.plan.workers))
@@ -224,9 +230,10 @@ class Round:
         self.ended = ended
 
 
-def _children_of(pid: int) -> set[int]:
-    """What the process has started itself."""
-    return set(map(int, subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()))
+def _children_of(pid: int, command: str = "") -> set[int]:
+    """What the process has started itself, all or what this stands in the command of."""
+    found = subprocess.run(["pgrep", "-P", str(pid), "-f", command], capture_output=True, text=True)
+    return set(map(int, found.stdout.split()))
 
 
 def read_ended(folder: Path) -> dict[int, tuple[object, ...]]:

@@ -91,6 +91,7 @@ class Definition:
                 "text": self.reference.text,
                 "is_command": self.reference.is_command,
                 "directory": self.reference.directory,
+                "python": self.reference.python,
             },
             "seed": self.seed,
             "order": self.order,
@@ -144,7 +145,7 @@ def describe_differences(old: Definition, new: Definition) -> list[str]:
     """What `new` asks for that `old` did not, a line each; metric, mode and threads do not count."""
     lines = describe_space_change(old.space, new.space)
     lines += describe_settings_change(old.settings, new.settings)
-    if (old.reference.text, old.reference.is_command) != (new.reference.text, new.reference.is_command):
+    if old.reference.name != new.reference.name:
         lines.append(f"runner: {old.reference.name} in the sweep, {new.reference.name} now")
     for name in ("seed", "algo", "order"):
         before, after = getattr(old, name), getattr(new, name)

@@ -54,6 +54,7 @@ def sweep(
     *,
     runner: str | Callable[..., Any] | None = None,
     command: str | None = None,
+    python: str | None = None,
     config: Sequence[str | Path] = (),
     assignments: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
@@ -74,7 +75,8 @@ def sweep(
     with those of `SessionOptions`: workers, pool, retries, max_trials, …. `enqueue` takes points themselves, too.
 
     `runner` is a name as for `--runner`, or a callable (see `runner.contract`); pool `local` needs one that another
-    process can import. `if_exists` says what to do with a sweep that is there: refuse, resume it, or restart.
+    process can import. `python` is another interpreter for the trials. `if_exists` says what to do with a sweep that
+    is there: refuse, resume it, or restart.
     Gives the study of the finished sweep. Raises a `HypersweepError` for what cannot be used, `SweepInterrupted` (a
     `KeyboardInterrupt`) when stopped by a signal.
     """
@@ -83,6 +85,7 @@ def sweep(
         space=space,
         runner=runner,
         command=command,
+        python=python,
         config=config,
         assignments=assignments,
         settings=settings or {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -16,6 +16,7 @@ from hypersweep.place import Place
 from hypersweep.pool import Resources
 from hypersweep.pool.devices import assign_places
 from hypersweep.runner import RunnerReference
+from hypersweep.runner.interpreter import find_interpreter
 from hypersweep.search.given import Points, read_given
 from hypersweep.search.grid import ORDERS
 from hypersweep.settings import LoadedSettings, load_settings
@@ -62,6 +63,7 @@ class Request:
     space: str | Path | Space
     runner: str | Callable[..., Any] | None = None
     command: str | None = None
+    python: str | None = None
     config: Sequence[str | Path] = ()
     assignments: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -205,6 +207,8 @@ def _count_slots(resources: Resources) -> int:
 
 def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., Any] | None]:
     directory = Path.cwd()
+    if request.python is not None:
+        return _refer_to_other_python(request, request.python, directory), None
     if request.command is not None:
         if request.runner is not None:
             raise RunnerError("--command and --runner: both are given; expected one. Drop one of them")
@@ -219,3 +223,13 @@ def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., A
         name = f"{named.__module__}:{named.__qualname__}"
         return RunnerReference(name, is_command=False, directory=str(directory)), request.runner
     return RunnerReference.of_function(request.runner, directory), None
+
+
+def _refer_to_other_python(request: Request, python: str, directory: Path) -> RunnerReference:
+    if request.command is not None:
+        raise RunnerError("--python and --command: both are given; expected one. Name the Python in the command")
+    if request.runner is None or isinstance(request.runner, str):
+        reference = RunnerReference.parse(request.runner or DEFAULT_RUNNER, directory)
+    else:
+        reference = RunnerReference.of_function(request.runner, directory)
+    return replace(reference, python=find_interpreter(python))

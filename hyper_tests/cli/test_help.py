@@ -21,7 +21,7 @@ BUDGET = "--max-trials --time-budget --stop-after"
 PRUNING = "--prune --min-steps --reduction-factor"
 OPTIONS = {
     "run": {
-        "What to run": "--space --runner --command --model --dataset --config --set",
+        "What to run": "--space --runner --command --python --model --dataset --config --set",
         "What is best": "--metric --mode",
         "How to search": SEARCH,
         "When it ends": f"{BUDGET} {PRUNING}",
@@ -43,7 +43,7 @@ OPTIONS = {
     "trials": {"Options": "--top --state --json --csv --help"},
     "status": {"Options": "--json --help"},
     "plan": {
-        "What to run": "--space --runner --command --model --dataset --config --set",
+        "What to run": "--space --runner --command --python --model --dataset --config --set",
         "What is best": "--metric --mode",
         "How to search": SEARCH,
         "When it ends": BUDGET,

@@ -33,7 +33,7 @@ MISTAKES = {
     "run --space nope.test": r"^nope\.test: there is no such file; expected .*Check the path",
     "plan --space nope.test": r"^nope\.test: there is no such file; expected .*Check the path",
     "run --space sub": r"^sub: is a folder; expected a file such as sub/hyper\.test\. Name the file",
-    "run --runner recomend": r"^--runner: 'recomend' is no runner; expected recommend, .*Did you mean 'recommend'\?",
+    "run --runner recomend": r"^--runner: 'recomend' is no runner; expected recbole, .*Did you mean 'recommend'\?",
     "run --runner train.py": r"^--runner: 'train\.py' is no runner; expected .*Name the function after a colon",
     "run --runner nope.py:f": r"^--runner: no file '.*/nope\.py'; expected .*Check the path",
     "run --runner nope:f": r"^--runner nope:f: nope: ModuleNotFoundError: .*; expected .*check the name",

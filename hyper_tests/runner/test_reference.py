@@ -70,7 +70,9 @@ def test_a_registered_runner_is_known_without_being_loaded() -> None:
 
 @pytest.mark.parametrize("text", ["", ":", "file.py", "file.py:", ":objective"])
 def test_what_is_no_name_of_a_runner(text: str) -> None:
-    with pytest.raises(RunnerError, match=r"--runner: '.*' is no runner; expected recommend, module:attribute or"):
+    with pytest.raises(
+        RunnerError, match=r"--runner: '.*' is no runner; expected recbole, recommend, module:attribute"
+    ):
         RunnerReference.parse(text, Path())
 
 

@@ -68,12 +68,15 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from click
 DURATION = Duration()
 
 SPACE = grouped("What to run", "--space", default="hyper.test", show_default=True, metavar="FILE", help="The space.")
-RUNNER = grouped("What to run", "--runner", metavar="R", help="recommend (default), module:attr or file.py:attr.")
+RUNNER = grouped(
+    "What to run", "--runner", metavar="R", help="recommend (default), recbole, module:attr or file.py:attr."
+)
 MODEL = grouped("What to run", "--model", metavar="M", help="Short for --set model=M.")
 WHAT = combine(
     SPACE,
     RUNNER,
     grouped("What to run", "--command", metavar="SHELL", help='Any program: "python train.py --lr {learning_rate}".'),
+    grouped("What to run", "--python", metavar="PATH", help="The Python that has what the runner needs."),
     MODEL,
     grouped("What to run", "--dataset", metavar="D", help="Short for --set dataset=D."),
     grouped("What to run", "--config", metavar="FILE", multiple=True, help="More settings (YAML); later wins."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from hypersweep.cli.wording import format_params
 from hypersweep.definition import Definition
 from hypersweep.errors import EXIT_BAD_INPUT, EXIT_DONE, HypersweepError, naming_places
 from hypersweep.events import Event, Noted
+from hypersweep.pool import Resources
 from hypersweep.request import Request, Resolved, resolve
+from hypersweep.runner import Key
 from hypersweep.search import Searcher
+from hypersweep.session import opened_pool
 from hypersweep.space import Choice, Distribution, Parameter, Space, count_excluded
+from hypersweep.supervision import Supervision
 from hypersweep.trial import Params
 
 MAX_TRIED = 10_000
@@ -67,14 +72,22 @@ def command(
 def _check_names(resolved: Resolved) -> tuple[list[str], list[str]]:
     """The problems, and what there is to note."""
     notes: list[Event] = []
-    definition = resolved.definition
     try:
         with naming_places(settings=resolved.loaded.where, space=resolved.places):
-            keys = definition.reference.load().keys(definition.settings, definition.varied)
+            keys = _find_keys(resolved)
         check_names(resolved, keys, notes.append)
     except HypersweepError as error:
         return str(error).splitlines(), []
     return [], [note.text for note in notes if isinstance(note, Noted)]
+
+
+def _find_keys(resolved: Resolved) -> Sequence[Key] | None:
+    """What the runner declares, asked in the Python that it needs."""
+    definition = resolved.definition
+    if definition.reference.python is None:
+        return definition.reference.load().keys(definition.settings, definition.varied)
+    with opened_pool(resolved.place, definition, Resources(), Supervision(), None) as (_, description):
+        return description.keys
 
 
 def _open_searcher(resolved: Resolved, budget: Budget, problems: list[str]) -> Searcher | None:

@@ -32,6 +32,11 @@ def open_inline(work: Work, resources: Resources) -> Pool:
         raise PoolError(
             f"--workers: pool inline runs one trial at a time, got {resources.workers}; expected 1. Use --pool local"
         )
+    if work.reference.python is not None:
+        raise PoolError(
+            f"--python: pool inline runs trials in the controller, got {work.reference.python!r}; expected no other "
+            "Python. Use --pool local"
+        )
     alone = dataclasses.replace(resources, workers=1)
     return LocalPool(work, alone) if work.reference.is_command else InlinePool(work, alone)
 

@@ -25,8 +25,10 @@ from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
 from hypersweep.runner import Key
 from hypersweep.runner.execute import name_signal
+from hypersweep.runner.interpreter import command_for
 from hypersweep.trial import Interrupted, Outcome, Trial, outcome_from_json
 
+SERVER = "hypersweep.pool.server"
 MAX_RESTARTS = 3  # of the server process, without any trial having ended in between
 CLOSE_GRACE_S = 2.0
 
@@ -64,7 +66,7 @@ class LocalPool:
         self.unread: list[dict[str, Any]] = []
         with theirs:
             self.guard = subprocess.Popen(
-                [sys.executable, "-m", "hypersweep.pool.server", str(theirs.fileno()), str(os.getpid())],
+                [*command_for(self.work.reference.python, SERVER), str(theirs.fileno()), str(os.getpid())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,

@@ -23,7 +23,7 @@ from hypersweep.runner.execute import tell_exception
 from hypersweep.runner.function import adapt
 
 # The registered runners: name -> module:attribute.
-REGISTERED: Mapping[str, str] = {"recommend": "hypersweep.recommend:run"}
+REGISTERED: Mapping[str, str] = {"recommend": "hypersweep.recommend:run", "recbole": "hypersweep.runner.recbole:run"}
 MAX_CODE_BYTES = 16 << 20
 EXPECTED = f"expected {', '.join(sorted(REGISTERED))}, module:attribute or path/to/file.py:attribute"
 
@@ -33,11 +33,13 @@ class RunnerReference:
     """A runner by name, so that any process can load it: `text` as given to `--runner`, or a shell `command`.
 
     `directory` is where relative paths and modules are looked for: the working directory of the sweep's start.
+    `python` is the interpreter that it needs; None: this one.
     """
 
     text: str
     is_command: bool
     directory: str
+    python: str | None = None
 
     @classmethod
     def parse(cls, text: str, directory: Path) -> RunnerReference:
@@ -64,7 +66,8 @@ class RunnerReference:
 
     @property
     def name(self) -> str:
-        return f"command {self.text!r}" if self.is_command else self.text
+        name = f"command {self.text!r}" if self.is_command else self.text
+        return name if self.python is None else f"{name} in {self.python}"
 
     def find_files(self) -> list[Path]:
         """The files that the runner's behaviour stands in, as far as its name tells: the function's file, or the

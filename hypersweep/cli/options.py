@@ -69,7 +69,7 @@ DURATION = Duration()
 
 SPACE = grouped("What to run", "--space", default="hyper.test", show_default=True, metavar="FILE", help="The space.")
 RUNNER = grouped(
-    "What to run", "--runner", metavar="R", help="recommend (default), recbole, module:attr or file.py:attr."
+    "What to run", "--runner", metavar="R", help="recommend, recbole, module:attr, file.py:attr."
 )
 MODEL = grouped("What to run", "--model", metavar="M", help="Short for --set model=M.")
 WHAT = combine(

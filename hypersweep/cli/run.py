@@ -28,7 +28,7 @@ def command(
 ) -> int:
     """Run one trial per combination of a space and print the best.
 
-    hyper.yaml beside hyper.test holds the fixed settings. Ctrl-C stops; `hypersweep resume` goes on.
+    hyper.yaml beside hyper.test: the settings. Ctrl-C stops; `resume` goes on.
     """
     from hypersweep.cli.session import show_session
     from hypersweep.launch import sweep

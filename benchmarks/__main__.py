@@ -12,7 +12,7 @@ import sys
 
 from benchmarks import report
 
-NAMES = ("engine", "million", "quality")
+NAMES = ("engine", "million", "cluster", "quality")
 
 
 def main() -> None:

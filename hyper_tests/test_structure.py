@@ -43,10 +43,10 @@ ROOMS = [room for floor in FLOORS for room in floor]
 OUTSIDE = ("__init__", "__main__")  # the package's own doors
 
 ONLY_IMPORTERS = {
-    "rich": "cli/console.py",
-    "hyperopt": "search/hyperopt.py",
-    "optuna": "search/optuna.py",
-    "ray": "pool/ray.py",
+    "rich": {"cli/console.py"},
+    "hyperopt": {"search/hyperopt.py"},
+    "optuna": {"search/optuna.py"},
+    "ray": {"pool/ray.py", "pool/ray_cluster.py", "pool/ray_hosts.py"},
 }
 
 MAX_FILE_LINES = 400
@@ -128,14 +128,14 @@ def test_no_import_cycle() -> None:
         pytest.fail(f"import cycle: {' -> '.join(reversed(error.args[1]))}")
 
 
-@pytest.mark.parametrize(("library", "importer"), ONLY_IMPORTERS.items())
-def test_a_library_has_one_importer(library: str, importer: str) -> None:
+@pytest.mark.parametrize(("library", "allowed"), ONLY_IMPORTERS.items())
+def test_a_library_stays_in_its_corner(library: str, allowed: set[str]) -> None:
     importers = {
         SOURCES[name].relative_to(PACKAGE).as_posix()
         for name in SOURCES
         if any(imported.split(".")[0] == library for imported in imports(name))
     }
-    assert importers <= {importer}
+    assert importers <= allowed
 
 
 HELP = "sys.argv[1:] = ['--help']\ntry: runpy.run_module('hypersweep', run_name='__main__')\nexcept SystemExit: pass"

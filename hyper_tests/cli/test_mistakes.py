@@ -51,7 +51,7 @@ MISTAKES = {
     r"setting, got 'epoch'; .*Did you mean 'epochs'\?",
     f"{PRODUCT} --workers 0": r"^--workers: got 0; expected at least 1\. ",
     f"{PRODUCT} --threads 0": r"^--threads: got 0; expected at least 1\. ",
-    f"{PRODUCT} --pool loca": r"^--pool: got 'loca'; expected one of local, inline\. Did you mean 'local'\?",
+    f"{PRODUCT} --pool loca": r"^--pool: got 'loca'; expected one of local, inline, ray\. Did you mean 'local'\?",
     f"{PRODUCT} --seed 9999999999999999999999": r"^--seed: 'seed' is no seed, got 9999999999999999999999; expected ",
     f"{PRODUCT} --set seed=x": r"^--set seed=x: 'seed' is no seed, got 'x'; expected ",
     f"{PRODUCT} --metric test_ndcg": r"^--metric: a test metric cannot choose the best trial, got 'test_ndcg'; ",

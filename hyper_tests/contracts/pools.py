@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from hyper_tests.contracts import runners
-from hyper_tests.processes import TIMEOUT_S
+from hyper_tests.contracts.ray_cluster import ray_resources
+from hyper_tests.processes import TIMEOUT_S, wait_until
 from hypersweep.place import Place
 from hypersweep.pool import Ended, Pool, PoolEvent, Reported, Resources, Work, open_pool
 from hypersweep.runner import RunnerReference
@@ -28,8 +29,9 @@ Runner = Callable[..., Any] | str | RunnerReference
 RESOURCES: Mapping[str, Callable[..., Resources]] = {
     "local": functools.partial(Resources, pool="local"),
     "inline": functools.partial(Resources, pool="inline"),
+    "ray": ray_resources,
 }
-SLOW: frozenset[str] = frozenset()
+SLOW = frozenset({"ray"})
 
 
 def _parametrize(names: Iterable[str]) -> pytest.MarkDecorator:
@@ -99,6 +101,12 @@ def collect(pool: Pool, num_ends: int) -> list[PoolEvent]:
         assert time.monotonic() < deadline, events
         events += pool.wait(0.1)
     return events
+
+
+def await_file(pool: Pool, path: Path) -> None:
+    """Until a trial has made the file; the pool is looked after meanwhile, as the loop does."""
+    wait_until(lambda: outcomes(pool.wait(0.01)) or path.exists(), path.name)
+    assert path.exists(), "a trial has ended instead"
 
 
 def reports(events: list[PoolEvent]) -> list[Reported]:

@@ -14,6 +14,7 @@ import pytest
 
 from hyper_tests.contracts import limits, runners
 from hyper_tests.contracts.pools import (
+    await_file,
     collect,
     command,
     every_pool,
@@ -25,7 +26,6 @@ from hyper_tests.contracts.pools import (
     run_one,
     trial,
 )
-from hyper_tests.processes import wait_until
 from hypersweep.errors import PoolError
 from hypersweep.place import Place
 from hypersweep.trial import Failed, Finished, Interrupted, Result
@@ -89,7 +89,7 @@ def test_a_batch_ends_where_a_trial_returns_although_asked_to_end(name: str, pla
 def test_a_timeout_disturbs_no_other_trial(name: str, place: Place) -> None:
     with opened(name, place, limits.sleep_until_told, workers=2, trial_timeout_s=2.0) as pool:
         pool.submit([trial(0)])
-        wait_until(place.log.with_name("begun-0").exists, "the trial")
+        await_file(pool, place.log.with_name("begun-0"))
         deadline = time.monotonic() + 1.0
         while (left_s := deadline - time.monotonic()) > 0:
             assert outcomes(pool.wait(left_s)) == {}
@@ -108,7 +108,7 @@ def test_a_command_that_runs_too_long_can_write_its_checkpoint(
     (tmp_path / "train.py").write_text(
         "import os, signal, sys, time\n"
         "def end(*_):\n"
-        "    open('asked', 'a').write('asked\\n')\n"
+        f"    open({str(tmp_path / 'asked')!r}, 'a').write('asked\\n')\n"
         "    print('x' * 300_000, flush=True)\n"
         "    time.sleep(0.5)\n"
         "    open(os.environ['HYPERSWEEP_CHECKPOINT_DIR'] + '/weights', 'w').write('weights')\n"
@@ -127,7 +127,7 @@ def test_a_command_that_runs_too_long_can_write_its_checkpoint(
 def test_a_timeout_is_one_also_where_the_sweep_is_stopped_meanwhile(name: str, place: Place) -> None:
     with opened(name, place, limits.sleep_on, trial_timeout_s=SHORT_S, grace_s=60) as pool:
         pool.submit([trial(0)])
-        wait_until(place.log.with_name("asked-0").exists, "the timeout")
+        await_file(pool, place.log.with_name("asked-0"))
         assert outcomes(pool.stop(SHORT_S)) == {0: TIMED_OUT}
 
 

@@ -129,7 +129,9 @@ def test_every_pool_is_tested() -> None:
 
 def test_pools_that_cannot_be() -> None:
     work = Work(RunnerReference("x:y", False, "."), {}, {}, 1, Place.of(Path(), "hyper"))
-    with pytest.raises(PoolError, match=r"--pool: got 'locl'; expected one of local, inline. Did you mean 'local'"):
+    with pytest.raises(
+        PoolError, match=r"--pool: got 'locl'; expected one of local, inline, ray. Did you mean 'local'"
+    ):
         open_pool(work, Resources(pool="locl", workers=1))
     with pytest.raises(PoolError, match="--workers: got 0; expected at least 1"):
         open_pool(work, Resources(pool="local", workers=0))

@@ -68,9 +68,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from click
 DURATION = Duration()
 
 SPACE = grouped("What to run", "--space", default="hyper.test", show_default=True, metavar="FILE", help="The space.")
-RUNNER = grouped(
-    "What to run", "--runner", metavar="R", help="recommend, recbole, module:attr, file.py:attr."
-)
+RUNNER = grouped("What to run", "--runner", metavar="R", help="recommend, recbole, module:attr, file.py:attr.")
 MODEL = grouped("What to run", "--model", metavar="M", help="Short for --set model=M.")
 WHAT = combine(
     SPACE,
@@ -126,7 +124,7 @@ SESSION = combine(
     grouped("Where it runs", "--gpus", metavar="G", help="all, none or some, as in 0,1: one for each trial."),
     grouped("Where it runs", "--trials-per-gpu", type=int, metavar="K", help="Trials that share one; 1 by default."),
     grouped("Where it runs", "--ray-address", metavar="A", help="A cluster that runs; else one is started here."),
-    grouped("Where it runs", "--gpus-per-trial", type=float, metavar="X", help="Pool ray: as in 0.5; 0 by default."),
+    grouped("Where it runs", "--gpus-per-trial", type=float, metavar="X", help="Pool ray: as in 0.5; 0: none."),
     grouped("Where it runs", "--shared", metavar="DIR", help="Pool ray: a folder that all nodes see, for checkpoints."),
     grouped(
         "If a trial fails",

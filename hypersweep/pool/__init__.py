@@ -23,7 +23,20 @@ __all__ = [
     "open_pool",
 ]
 
-POOLS: Mapping[str, Callable[[Work, Resources], Pool]] = {"local": LocalPool, "inline": open_inline}
+
+def _open_ray(work: Work, resources: Resources) -> Pool:
+    try:
+        from hypersweep.pool.ray import RayPool
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise PoolError(
+            "--pool ray: Ray is not installed; expected the package ray. Install it: pip install 'hypersweep[ray]'"
+        ) from error
+    return RayPool(work, resources)
+
+
+POOLS: Mapping[str, Callable[[Work, Resources], Pool]] = {"local": LocalPool, "inline": open_inline, "ray": _open_ray}
 
 
 def open_pool(work: Work, resources: Resources) -> Pool:

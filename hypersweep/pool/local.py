@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from hypersweep import errors
 from hypersweep.errors import PoolError, RunnerError
-from hypersweep.pool.devices import FORK_SAFE, Device, assign_places
+from hypersweep.pool.devices import FORK_SAFE, Device, Places, assign_places
 from hypersweep.pool.protocol import Description, Ended, Placed, PoolEvent, Reported, Work
 from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
@@ -45,13 +45,10 @@ class Batch:
 class LocalPool:
     """`num_slots` processes at once; a crash, a leak or an `os._exit` in a trial harms nothing else."""
 
-    def __init__(self, work: Work, resources: Resources) -> None:
-        if work.function is not None:
-            raise RunnerError(
-                f"runner: {work.reference.text} is a function without a file; expected one that another process can "
-                "import. Move it to the top of a file, or use pool='inline'"
-            )
-        self.places = assign_places(resources)
+    def __init__(self, work: Work, resources: Resources, places: Places | None = None) -> None:
+        """`places`: instead of those that the resources ask for."""
+        refuse_function(work)
+        self.places = places or assign_places(resources)
         self.num_slots = self.places.num_slots
         self.work = work
         self.prepared: Path | None = None
@@ -244,6 +241,15 @@ class LocalPool:
             return None
         *lines, self.received = (self.received + chunk).split(b"\n")
         return [json.loads(line) for line in lines]
+
+
+def refuse_function(work: Work) -> None:
+    """Raises `RunnerError` if the runner is none that another process could load."""
+    if work.function is not None:
+        raise RunnerError(
+            f"runner: {work.reference.text} is a function without a file; expected one that another process can "
+            "import. Move it to the top of a file, or use pool='inline'"
+        )
 
 
 def _raise_told(message: Mapping[str, Any]) -> NoReturn:

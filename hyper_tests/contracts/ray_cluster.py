@@ -1,0 +1,25 @@
+"""A Ray cluster of this machine for the tests of pool `ray`, started at its first use and kept for all of them."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+from typing import Any
+
+from hypersweep.pool import Resources
+
+NUM_CPUS = 8
+
+
+@functools.cache
+def start_cluster() -> str:
+    """Its address."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": NUM_CPUS, "include_dashboard": False})
+    atexit.register(cluster.shutdown)
+    return str(cluster.address)
+
+
+def ray_resources(**options: Any) -> Resources:
+    return Resources(pool="ray", ray_address=start_cluster(), **options)

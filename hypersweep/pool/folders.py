@@ -1,0 +1,124 @@
+"""Where the folders of trials lie when other machines run them: in one that all see, or on each, to be sent home."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypersweep.errors import PoolError
+from hypersweep.place import Place
+from hypersweep.trial import Failed, Outcome
+
+Files = Mapping[str, bytes]  # by their paths within a trial's folder
+
+
+@dataclass(frozen=True)
+class Written:
+    """Bytes that a trial has written, at an offset of a file of its folder; none at 0: the file begins."""
+
+    number: int
+    path: str
+    offset: int
+    data: bytes
+
+
+def open_folders(home: Place, shared: str | None, *, is_local: bool) -> TrialFolders:
+    """`is_local`: all machines are this one. Raises `PoolError` if `shared` cannot be used."""
+    if shared is not None:
+        return SharedFolders(home, Path(shared))
+    own = Place(folder=home.folder.resolve(), log=home.log.resolve())
+    return TrialFolders(home, own if is_local else None)
+
+
+class TrialFolders:
+    """`home` is the sweep's place here, `remote` the one that the machines see; None: there is none, and what trials
+    write is sent to `write`."""
+
+    marker: str | None = None
+
+    def __init__(self, home: Place, remote: Place | None) -> None:
+        self.home = home
+        self.remote = remote
+        self.problems: dict[int, Failed] = {}
+
+    def prepare(self) -> None:
+        """Before the first trial."""
+
+    def write(self, written: Written) -> None:
+        """Add what a trial has written to its folder here. Where that cannot be done, the trial will have failed, as
+        it would have if it had run here."""
+        path = self.home.trial_folder(written.number) / written.path
+        is_added = written.offset or written.path == "log.txt"  # to the log of an attempt before this one
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "ab" if is_added else "wb") as file:
+                file.write(written.data)
+        except OSError as error:
+            text = f"{path.parent}: cannot be written ({error.strerror}); expected room for what the trial writes"
+            self.problems[written.number] = Failed(text)
+
+    def judge(self, number: int, outcome: Outcome) -> Outcome:
+        """The outcome of a trial, all of whose files have been written by now."""
+        return self.problems.pop(number, outcome)
+
+    def read_checkpoint(self, number: int) -> Files:
+        """What a trial has to go on from where the machines do not see it."""
+        folder = self.home.trial_folder(number)
+        if self.remote is not None:
+            return {}
+        paths = sorted((folder / "checkpoint").rglob("*"))
+        return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+
+    def note(self, number: int, text: str) -> None:
+        """Add a line to a trial's log."""
+        self.write(Written(number, "log.txt", 0, f"hypersweep: {text}\n".encode()))
+        self.problems.pop(number, None)
+
+    def close(self) -> None:
+        """Leave nothing that only a running sweep needs."""
+
+
+class SharedFolders(TrialFolders):
+    """In a folder that all machines mount (`--shared`): `trials` in the sweep's folder is a link to it.
+
+    `marker` is a file there by which a machine sees that it does.
+    """
+
+    def __init__(self, home: Place, shared: Path) -> None:
+        trials = home.folder / "trials"
+        is_linked = trials.is_symlink()  # by an earlier session
+        own_name = f"{home.folder.stem}-{secrets.token_hex(4)}"
+        folder = trials.resolve().parent if is_linked else shared.resolve() / own_name
+        super().__init__(home, Place(folder=folder, log=folder / home.log.name))
+        try:
+            self.marker_file = tempfile.NamedTemporaryFile(dir=folder.parent, prefix=".hypersweep-")  # noqa: SIM115
+        except OSError as error:
+            raise PoolError(
+                f"--shared: {folder.parent} cannot be written to ({error.strerror}); expected a folder that all "
+                "machines mount. Name another"
+            ) from error
+        self.marker = self.marker_file.name
+
+    def prepare(self) -> None:
+        """Make the link; what earlier sessions have written here moves there."""
+        assert self.remote is not None
+        ours, theirs = self.home.folder / "trials", self.remote.folder / "trials"
+        if ours.is_symlink():
+            return
+        theirs.mkdir(parents=True, exist_ok=True)
+        if ours.exists():
+            shutil.copytree(ours, theirs, dirs_exist_ok=True)
+            former = ours.rename(ours.with_name("trials.moved"))
+            ours.symlink_to(theirs)
+            shutil.rmtree(former)
+        else:
+            ours.symlink_to(theirs)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.marker_file.close()

@@ -10,8 +10,9 @@ from hyper_tests.scripted import ScriptedPool, define, meta_of, run_sweep
 from hypersweep.errors import StoreError
 from hypersweep.events import Event, TrialEnded
 from hypersweep.place import ControllerLock, Place
+from hypersweep.recorded import as_row
 from hypersweep.store import Store
-from hypersweep.study import Study, as_row
+from hypersweep.study import Study
 from hypersweep.trial import Failed, Finished, Outcome, Result, Trial
 
 SPACE = "size choice [[64, 64], 3, None]\nname choice ['a', 'b']\n"

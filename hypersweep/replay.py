@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal, cast
 
+from hypersweep.recorded import RecordedTrial
 from hypersweep.search import Observation
 from hypersweep.selection import loss_of
-from hypersweep.study import RecordedTrial, Study
+from hypersweep.study import Study
 from hypersweep.trial import Result, Trial
 
 FinalState = Literal["finished", "failed", "pruned"]

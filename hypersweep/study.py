@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypersweep.budget import Budget
-from hypersweep.errors import SelectionError
 from hypersweep.place import Place, find_place, is_locked
+from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
 from hypersweep.selection import Objective
 from hypersweep.space import Space
 from hypersweep.spacefile import parse_space
@@ -25,28 +24,6 @@ if TYPE_CHECKING:
 Read = TypeVar("Read")
 
 STATES = ("waiting", "running", "finished", "failed", "pruned")
-
-
-@dataclass(frozen=True)
-class RecordedTrial:
-    """A trial as the store has it. `result` has the score that counts in the sweep (None: not chosen yet), times are
-    Unix times (`asked_at`: when its params were chosen), `step` is the last one reported."""
-
-    trial: Trial
-    state: str
-    result: Result | None
-    error: str | None
-    step: int | None
-    asked_at: float
-    started_at: float | None
-    ended_at: float | None
-
-    @property
-    def duration_s(self) -> float | None:
-        """How long the last attempt took; None while it runs, or if it was not run here."""
-        if self.started_at is None or self.ended_at is None:
-            return None
-        return self.ended_at - self.started_at
 
 
 class Study:
@@ -78,7 +55,7 @@ class Study:
                 yield read(*row)
 
     def _read_trials(self, sql: str, *values: Any) -> Iterator[RecordedTrial]:
-        return self._read(partial(_read_trial, self.objective), sql, *values)
+        return self._read(partial(read_trial, self.objective), sql, *values)
 
     @cached_property
     def meta(self) -> Mapping[str, Any]:
@@ -142,13 +119,13 @@ class Study:
         where = "" if state is None else "WHERE state = ?"
         if state in ("running", "interrupted"):
             where = f"WHERE state IN ('running', 'interrupted') AND {column} = ?"
-        sql = f"SELECT {column}, {_COLUMNS} FROM {source} {where} ORDER BY number"
+        sql = f"SELECT {column}, {COLUMNS} FROM {source} {where} ORDER BY number"
         return self._read_trials(sql, *([state] if state else ()))
 
     def ended(self) -> Iterator[RecordedTrial]:
         """The trials that have ended for good, in the order in which they did."""
         return self._read_trials(
-            f"SELECT state, {_COLUMNS} FROM trials WHERE state IN ('finished', 'pruned')"
+            f"SELECT state, {COLUMNS} FROM trials WHERE state IN ('finished', 'pruned')"
             " OR (state = 'failed' AND attempt > ?) ORDER BY ended_at, number",
             self._retries,
         )
@@ -156,7 +133,7 @@ class Study:
     def to_run_again(self) -> Iterator[RecordedTrial]:
         """The trials that have been started and are still to be run: interrupted, or failed with tries left."""
         return self._read_trials(
-            f"SELECT {self._state_column()}, {_COLUMNS} FROM trials"
+            f"SELECT {self._state_column()}, {COLUMNS} FROM trials"
             f" WHERE (state IN ('running', 'interrupted') AND {self._state_column()} = 'interrupted')"
             " OR (state = 'failed' AND attempt <= ?)",
             self._retries,
@@ -218,7 +195,7 @@ class Study:
     def trial(self, number: int) -> RecordedTrial | None:
         """The trial of that number; None if it has not been started."""
         return next(
-            self._read_trials(f"SELECT {self._state_column()}, {_COLUMNS} FROM trials WHERE number = ?", number), None
+            self._read_trials(f"SELECT {self._state_column()}, {COLUMNS} FROM trials WHERE number = ?", number), None
         )
 
     def best(self) -> RecordedTrial | None:
@@ -289,38 +266,4 @@ class Study:
 _META = ("space", "metric", "mode", "algo", "resources", "supervision", "budget")  # what every store must hold
 # Read from first to last: going by the index, most of the table would have to be sorted.
 _IN_ORDER = "trials NOT INDEXED"
-_COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at, started_at, ended_at"
-_FINISHED = f"SELECT state, {_COLUMNS} FROM trials WHERE state = 'finished'"
-
-
-def _read_trial(objective: Objective, *row: Any) -> RecordedTrial:
-    state, number, params, seed, repeat, attempt, result, error, *step_and_times = row
-    trial = Trial(number, params_from_json(json.loads(params)), seed, repeat, attempt)
-    judged = None
-    if result is not None:
-        raw = Result.from_json(result)
-        try:
-            judged = objective.judge(raw)
-        except SelectionError:  # not chosen yet: the sweep waits for `resume --metric`
-            judged = replace(raw, score=None)
-    return RecordedTrial(trial, state, judged, error, *step_and_times)
-
-
-def as_row(recorded: RecordedTrial, names: Iterable[str]) -> dict[str, Any]:
-    """A trial as flat columns, those of the parameters by `names`: None for one that it does not have. Tuples and other
-    values that a column cannot mix stand as their text."""
-    result = recorded.result
-    values = {name: recorded.trial.params.get(name) for name in names}
-    params = {name: str(value) if isinstance(value, tuple) else value for name, value in values.items()}
-    return {
-        "number": recorded.trial.number,
-        "state": recorded.state,
-        **params,
-        "score": result.score if result else None,
-        **({f"valid {name}": value for name, value in result.valid.items()} if result else {}),
-        **({f"test {name}": value for name, value in result.test.items()} if result else {}),
-        "attempt": recorded.trial.attempt,
-        "seed": recorded.trial.seed,
-        "duration_s": recorded.duration_s,
-        "error": recorded.error,
-    }
+_FINISHED = f"SELECT state, {COLUMNS} FROM trials WHERE state = 'finished'"

@@ -18,8 +18,9 @@ from hyper_tests.crash import traced
 from hyper_tests.crash.accounting import Kill, find_reexecuted, find_unexplained
 from hyper_tests.crash.plan import MAX_KILLS, Plan, PlannedKill
 from hyper_tests.processes import environment, is_alive
+from hypersweep.recorded import RecordedTrial
 from hypersweep.resultlog import read_log
-from hypersweep.study import RecordedTrial, Study
+from hypersweep.study import Study
 
 ORPHAN_TIMEOUT_S = 2.0
 SESSION_TIMEOUT_S = 120.0

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from hypersweep.cli.options import PATH
-from hypersweep.study import RecordedTrial, Study, as_row
+from hypersweep.recorded import RecordedTrial, as_row
+from hypersweep.study import Study
 
 STATES = ("running", "finished", "failed", "pruned", "interrupted")
 

@@ -1,0 +1,70 @@
+"""A trial as the store has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypersweep.errors import SelectionError
+from hypersweep.selection import Objective
+from hypersweep.trial import Result, Trial, params_from_json
+
+COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at, started_at, ended_at"
+
+
+@dataclass(frozen=True)
+class RecordedTrial:
+    """A trial as the store has it. `result` has the score that counts in the sweep (None: not chosen yet), times are
+    Unix times (`asked_at`: when its params were chosen), `step` is the last one reported."""
+
+    trial: Trial
+    state: str
+    result: Result | None
+    error: str | None
+    step: int | None
+    asked_at: float
+    started_at: float | None
+    ended_at: float | None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long the last attempt took; None while it runs, or if it was not run here."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.started_at
+
+
+def read_trial(objective: Objective, *row: Any) -> RecordedTrial:
+    """The trial of a row: its state, then `COLUMNS`."""
+    state, number, params, seed, repeat, attempt, result, error, *step_and_times = row
+    trial = Trial(number, params_from_json(json.loads(params)), seed, repeat, attempt)
+    judged = None
+    if result is not None:
+        raw = Result.from_json(result)
+        try:
+            judged = objective.judge(raw)
+        except SelectionError:  # not chosen yet: the sweep waits for `resume --metric`
+            judged = replace(raw, score=None)
+    return RecordedTrial(trial, state, judged, error, *step_and_times)
+
+
+def as_row(recorded: RecordedTrial, names: Iterable[str]) -> dict[str, Any]:
+    """A trial as flat columns, those of the parameters by `names`: None for one that it does not have. Tuples and other
+    values that a column cannot mix stand as their text."""
+    result = recorded.result
+    values = {name: recorded.trial.params.get(name) for name in names}
+    params = {name: str(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {
+        "number": recorded.trial.number,
+        "state": recorded.state,
+        **params,
+        "score": result.score if result else None,
+        **({f"valid {name}": value for name, value in result.valid.items()} if result else {}),
+        **({f"test {name}": value for name, value in result.test.items()} if result else {}),
+        "attempt": recorded.trial.attempt,
+        "seed": recorded.trial.seed,
+        "duration_s": recorded.duration_s,
+        "error": recorded.error,
+    }

@@ -13,8 +13,8 @@ from hypersweep.store import SCHEMA
 from hypersweep.trial import Result
 
 START = (
-    "INSERT INTO trials (number, params, seed, repeat, attempt, state, started_at)"
-    " VALUES (?, ?, 2020, 0, 1, 'running', ?)"
+    "INSERT INTO trials (number, params, seed, repeat, attempt, state, asked_at, started_at)"
+    " VALUES (?1, ?2, 2020, 0, 1, 'running', ?3, ?3)"
 )
 END = "UPDATE trials SET state = 'finished', ended_at = ?, result = ?, score = ? WHERE number = ?"
 

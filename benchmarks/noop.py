@@ -32,5 +32,5 @@ def wait(params: dict[str, int]) -> float:
 def score_and_stop(params: dict[str, int]) -> float:
     """Scores that vary; interrupts the sweep after `stop_after` trials."""
     if next(num_calls) == params["stop_after"]:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
     return params["a"] * 7919 % 1009 / 1009 + params["b"] / 1e7

@@ -22,6 +22,12 @@ class Checkpoints:
         self.keep = keep
         self.best = best
 
+    @classmethod
+    def of(cls, study: Study, keep: Keep) -> Checkpoints:
+        """Those of a sweep as it is recorded."""
+        best = study.best()
+        return cls(study.place, keep, best.trial.number if best else None)
+
     def note_end(self, number: int, *, has_failed: bool, is_best: bool) -> None:
         """A trial has ended for good."""
         if is_best:

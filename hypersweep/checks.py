@@ -8,11 +8,12 @@ from pathlib import Path
 
 from hypersweep.budget import Budget
 from hypersweep.definition import Definition, describe_settings_change, describe_space_change
-from hypersweep.errors import HypersweepError, ResultLogError, SearchError, SpaceError, StoreError
+from hypersweep.errors import HypersweepError, PoolError, ResultLogError, SearchError, SpaceError, StoreError
 from hypersweep.events import Noted, OnEvent
 from hypersweep.limits import Limits
 from hypersweep.place import Place, tell_holder
-from hypersweep.request import DEFAULT_SEED, Resolved, read_settings, read_space
+from hypersweep.pool import Resources
+from hypersweep.request import DEFAULT_SEED, Resolved, SessionOptions, read_settings, read_space
 from hypersweep.runner import Key
 from hypersweep.runner.command import PLACEHOLDER
 from hypersweep.settings import check_keys, check_space_names
@@ -125,6 +126,17 @@ def tell_nothing_left(study: Study, *, is_retrying_failed: bool) -> str | None:
         if limits.has_stalled:
             return f"nothing is left to run: {limits.tell_reached()}"
     return f"nothing runs: {limits.tell_reached()}" if limits.is_time_over else None
+
+
+def check_resources(resources: Resources, session: SessionOptions) -> None:
+    """Refuse options of a cluster where trials run on this machine."""
+    for name in ("ray_address", "gpus_per_trial", "shared"):
+        value = session.get(name)
+        if value is not None and resources.pool != "ray":
+            raise PoolError(
+                f"--{name.replace('_', '-')}: is for a cluster, got {value!r} with --pool {resources.pool}; expected "
+                "--pool ray. Add it, or drop the option"
+            )
 
 
 def refuse_foreign_log(place: Place) -> None:

@@ -13,6 +13,7 @@ from hypersweep.search.grid import Order
 from hypersweep.selection import Objective
 from hypersweep.space import Choice, Parameter, Space, Value
 from hypersweep.spacefile import describe_parameter, format_space, parse_space
+from hypersweep.store import DAMAGE_ADVICE
 from hypersweep.trial import Params, is_storable, params_from_json
 
 
@@ -136,9 +137,7 @@ class Definition:
                 ),
             )
         except (KeyError, TypeError) as error:
-            raise StoreError(
-                f"{where}: its description is damaged ({error!r}); expected a whole one. Start anew"
-            ) from error
+            raise StoreError(f"{where}: its description is damaged ({error!r}); {DAMAGE_ADVICE}") from error
 
 
 def describe_differences(old: Definition, new: Definition) -> list[str]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import secrets
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hypersweep.adopt import Adopted, read_adopted
+from hypersweep.adopt import read_adopted
 from hypersweep.budget import Budget
+from hypersweep.checkpoints import Checkpoints
 from hypersweep.checks import (
     check_end,
     check_names,
+    check_resources,
     check_sources,
     refuse_changed,
     refuse_existing,
@@ -23,7 +22,7 @@ from hypersweep.checks import (
     tell_nothing_left,
 )
 from hypersweep.definition import Definition, describe_differences
-from hypersweep.errors import StoreError, naming_places
+from hypersweep.errors import naming_places
 from hypersweep.events import Event, Noted, OnEvent
 from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
 from hypersweep.pool import Resources
@@ -31,7 +30,7 @@ from hypersweep.request import Request, Resolved, SessionOptions, resolve
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.reference import refuse_within_import
 from hypersweep.search.given import Points
-from hypersweep.session import SweepInterrupted, opened_pool, run_session
+from hypersweep.session import SweepInterrupted, created_store, opened_pool, run_session
 from hypersweep.space import Space
 from hypersweep.store import Store, refuse_damage
 from hypersweep.study import Study
@@ -182,6 +181,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
         refuse_foreign_log(place)
     check_end(definition, request.budget)
     resources, supervision, searcher = request.resources, request.supervision, definition.open_searcher()
+    check_resources(resources, request.session)
     with opened_pool(place, definition, resources, supervision, resolved.function) as (pool, description):
         check_names(resolved, description.keys, on_event)
         adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
@@ -192,7 +192,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
         elif is_own_log:
             on_event(Noted(f"{place.log} was moved to {move_aside([place.log])[0]}"))
         meta = {**definition.to_meta(), **_options_to_meta(resources, supervision, request.budget)}
-        with _created(place, meta, adopted), Study(place) as study:
+        with created_store(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
             valid_metric = definition.find_valid_metric(description.keys)
@@ -214,11 +214,14 @@ def _run_existing(
     with contextlib.closing(Store(place.store)) as store:
         store.check()
     with refuse_damage(place.store):
-        resources, supervision = Resources(**study.meta["resources"]), Supervision(**study.meta["supervision"])
+        resources, recorded = Resources(**study.meta["resources"]), Supervision(**study.meta["supervision"])
         budget = study.budget.replaced_by(session)
-    resources, supervision = resources.replaced_by(session), supervision.replaced_by(session)
+    resources, supervision = resources.replaced_by(session), recorded.replaced_by(session)
+    check_resources(resources, session)
     check_end(definition, budget)
     _record_again(place, study, definition, _options_to_meta(resources, supervision, budget))
+    if supervision.keep != recorded.keep:
+        Checkpoints.of(study, supervision.keep).tidy(study)
     nothing_left = tell_nothing_left(study, is_retrying_failed=is_retrying_failed)
     if nothing_left is not None:
         ResultFile(study).renew()
@@ -245,34 +248,6 @@ def _run_existing(
 def _options_to_meta(resources: Resources, supervision: Supervision, budget: Budget) -> dict[str, Any]:
     """What a resume may change."""
     return {"resources": resources.to_meta(), "supervision": supervision.to_meta(), "budget": budget.to_meta()}
-
-
-@contextlib.contextmanager
-def _created(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) -> Iterator[None]:
-    """A new store with its lock held; the folder appears at once or not at all."""
-    unfinished = place.folder.with_name(f".{place.folder.name}.{secrets.token_hex(4)}.new")
-    try:
-        unfinished.mkdir(parents=True)
-    except OSError as error:
-        raise StoreError(
-            f"{place.folder}: cannot be made ({error.strerror}); expected a writable folder. Choose another: --out DIR"
-        ) from error
-    new = Place(folder=unfinished, log=place.log)
-    try:
-        with ControllerLock(new.lock):
-            store = Store.create(new.store, meta)
-            with contextlib.closing(store), store.transaction():
-                store.adopt(adopted, time.time())
-            try:
-                unfinished.rename(place.folder)
-            except OSError as error:
-                raise StoreError(
-                    f"{place.folder}: is there already ({error.strerror}); expected no such folder. "
-                    "Move it away, or choose another place: --out DIR"
-                ) from error
-            yield
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _record_again(place: Place, study: Study, definition: Definition, options: Mapping[str, Any]) -> None:

@@ -54,6 +54,7 @@ class Loop:
         self.threads = threads
         self.supervision = supervision
         self.on_event = on_event
+        self.is_retrying_failed = is_retrying_failed
         self.result_file = ResultFile(study)
         self.running: dict[int, tuple[Trial, float]] = {}
         self.agenda = Agenda(
@@ -61,7 +62,7 @@ class Loop:
         )
         best = study.best()
         self.best: Result | None = best.result if best else None
-        self.checkpoints = Checkpoints(study.place, supervision.keep, best.trial.number if best else None)
+        self.checkpoints = Checkpoints.of(study, supervision.keep)
         for failed in self.agenda.failed:
             self.checkpoints.clear(failed.number)
         self.num_judged = study.counts()["finished"] or 0
@@ -101,12 +102,15 @@ class Loop:
         return interrupt.is_requested
 
     def _tell_start(self) -> None:
-        best = self.study.best()
+        best, counts = self.study.best(), self.study.counts()
+        if self.is_retrying_failed:  # all of them
+            waiting, failed = counts["waiting"], counts["failed"] or 0
+            counts = {**counts, "waiting": None if waiting is None else waiting + failed, "failed": 0}
         self.on_event(
             SweepStarted(
                 size=self.study.size,
                 algo=self.study.meta["algo"],
-                counts=self.study.counts(),
+                counts=counts,
                 best=(best.trial, best.result) if best and best.result else None,
                 num_slots=self.pool.num_slots,
                 threads=self.threads,

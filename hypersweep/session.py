@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypersweep.adopt import Adopted
 from hypersweep.definition import Definition
+from hypersweep.errors import StoreError
 from hypersweep.events import Noted, OnEvent
 from hypersweep.loop import Loop
-from hypersweep.place import Place
+from hypersweep.place import ControllerLock, Place
 from hypersweep.pool import Description, Pool, Resources, Work, open_pool
 from hypersweep.provenance import describe_changes, take_record
 from hypersweep.search import Searcher
@@ -51,6 +55,34 @@ def opened_pool(
         yield pool, pool.describe()
     finally:
         pool.close()
+
+
+@contextlib.contextmanager
+def created_store(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopted]) -> Iterator[None]:
+    """A new store with its lock held; the folder appears at once or not at all."""
+    unfinished = place.folder.with_name(f".{place.folder.name}.{secrets.token_hex(4)}.new")
+    try:
+        unfinished.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(
+            f"{place.folder}: cannot be made ({error.strerror}); expected a writable folder. Choose another: --out DIR"
+        ) from error
+    new = Place(folder=unfinished, log=place.log)
+    try:
+        with ControllerLock(new.lock):
+            store = Store.create(new.store, meta)
+            with contextlib.closing(store), store.transaction():
+                store.adopt(adopted, time.time())
+            try:
+                unfinished.rename(place.folder)
+            except OSError as error:
+                raise StoreError(
+                    f"{place.folder}: is there already ({error.strerror}); expected no such folder. "
+                    "Move it away, or choose another place: --out DIR"
+                ) from error
+            yield
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def run_session(

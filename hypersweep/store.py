@@ -206,10 +206,11 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if application != APPLICATION_ID or version != FORMAT:
-            what = f"format {version}" if application == APPLICATION_ID else "no store of hypersweep"
+        if application != APPLICATION_ID:
+            raise StoreError(f"{path}: cannot be used, got no store of hypersweep; {DAMAGE_ADVICE}")
+        if version != FORMAT:
             raise StoreError(
-                f"{path}: cannot be used, got {what}; expected format {FORMAT}. "
+                f"{path}: cannot be used, got format {version}; expected format {FORMAT}. "
                 "Use the hypersweep that wrote it, or start anew with --restart"
             )
         opened.pop_all()  # it stays open

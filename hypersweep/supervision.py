@@ -43,7 +43,11 @@ class Supervision(OptionSet):
         for option, value, known in (("--on-error", self.on_error, OnError), ("--keep", self.keep, Keep)):
             if value not in get_args(known):
                 raise SettingsError(f"{option}: got {value!r}; expected {' or '.join(get_args(known))}. Choose one")
-        self.make_pruner()
+        make_pruner(
+            "median" if self.prune == "none" else self.prune,
+            min_steps=self.min_steps,
+            reduction_factor=self.reduction_factor,
+        )
 
     def make_pruner(self) -> Pruner | None:
         """The pruner that is asked for."""

@@ -157,7 +157,7 @@ def test_another_program_s_database(store: Path, call: Call, words: str) -> None
         connection.execute("CREATE TABLE notes (text TEXT)")
     answer = call(*shlex.split(words))
     assert (answer.code, answer.out) == (2, "")
-    assert "got no store of hypersweep; expected format " in answer.err
+    assert "got no store of hypersweep; expected a store of hypersweep. Move it away; --from-result takes" in answer.err
 
 
 @pytest.mark.parametrize("start", [4096, 8192, 16384])

@@ -98,3 +98,12 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
         errors.EXIT_BAD_INPUT,
         errors.EXIT_INTERRUPTED,
     ]
+
+
+def test_the_numbers_are_those_that_were_measured() -> None:
+    """Each number of trials per second stands in the results that the README refers to."""
+    table = README.partition("## How it compares")[2].partition("## Examples")[0]
+    told = [line.split("|")[2].strip() for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(told) == 5
+    measured = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    assert [number for number in told if f" {number} |" not in measured] == []

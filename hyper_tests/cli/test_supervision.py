@@ -83,3 +83,56 @@ def test_a_resume_keeps_what_it_is_not_told(folder: Path, call: Call) -> None:
 def test_an_option_that_is_none(folder: Path) -> None:
     with pytest.raises(TypeError, match="no such option: retry"):
         sweep(folder / "hyper.test", runner="train.py:product", retry=1)  # type: ignore[call-arg]
+
+
+def test_trials_that_are_tried_again_are_not_done_yet(folder: Path, call: Call) -> None:
+    call("run", "--runner", "train.py:fails_at_first")
+    answer = call("resume", "--retry-failed")
+    assert lines_with(answer.err, "sweep: 6 trials, 3 done, ")
+    assert [line.split()[0] for line in lines_with(answer.err, "(attempt 2)")] == ["[4/6]", "[5/6]", "[6/6]"]
+
+
+def test_the_attempts_of_a_trial_are_told_apart(folder: Path, call: Call) -> None:
+    call("run", "--runner", "train.py:fails_for_2", "--retries", "2")
+    log = call("logs", "1").out
+    assert log.startswith("k is 2\n")
+    assert [line for line in log.splitlines() if line.startswith(("k is", "-- "))] == [
+        "k is 2",
+        "-- attempt 2 --",
+        "k is 2",
+        "-- attempt 3 --",
+        "k is 2",
+    ]
+
+
+def test_the_table_shows_attempts_where_there_are_several(folder: Path, call: Call) -> None:
+    call("run", "--runner", "train.py:fails_for_2")
+    assert "attempt" not in call("trials").out.splitlines()[0].split()
+    call("resume", "--retry-failed")
+    assert "attempt" in call("trials").out.splitlines()[0].split()
+
+
+def test_checkpoints_can_be_given_up_later(folder: Path, call: Call) -> None:
+    call("run", "--runner", "train.py:saves", "--keep", "all")
+    assert call("resume", "--keep", "none").code == 0
+    assert list((folder / "hyper.sweep").glob("trials/*/*/checkpoint")) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "shown"),
+    [("--ray-address", "auto", "'auto'"), ("--gpus-per-trial", "0.5", "0.5"), ("--shared", "/x", "'/x'")],
+)
+@pytest.mark.parametrize("words", [("run", "--runner", "train.py:product"), ("resume",)], ids=["run", "resume"])
+def test_options_of_a_cluster_without_one(
+    folder: Path, call: Call, words: tuple[str, ...], option: str, value: str, shown: str
+) -> None:
+    if words == ("resume",):
+        call("run", "--runner", "train.py:product")
+    answer = call(*words, option, value)
+    assert answer.code == 2
+    assert f"{option}: is for a cluster, got {shown} with --pool inline; expected --pool ray. Add it" in answer.err
+
+
+def test_the_bounds_of_pruning_are_checked_without_it(folder: Path, call: Call) -> None:
+    answer = call("run", "--runner", "train.py:product", "--min-steps", "0")
+    assert (answer.code, "--min-steps: got 0; expected at least 1" in answer.err) == (2, True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,9 +83,11 @@ def test_a_sweep_keeps_its_shared_folder(home: Place, shared: Path, tmp_path: Pa
     folders = SharedFolders(home, shared)
     folders.prepare()
     folders.close()
-    again = SharedFolders(home, tmp_path / "another")
+    again = SharedFolders(home, shared)
     again.close()
     assert again.remote == folders.remote
+    with pytest.raises(PoolError, match=r"lie in .*/shared already, got '.*/another'; expected the same. Leave"):
+        SharedFolders(home, tmp_path / "another")
 
 
 def test_a_sweep_begun_without_one_moves_there(home: Place, shared: Path) -> None:
@@ -93,6 +100,64 @@ def test_a_sweep_begun_without_one_moves_there(home: Place, shared: Path) -> Non
     assert log.read_text() == "before"
     assert shared in log.resolve().parents
     assert [path.name for path in home.folder.iterdir()] == ["trials"]
+
+
+class Killed(BaseException):
+    """Where a kill would have ended the process."""
+
+
+STEPS = ((Path, "mkdir"), (Path, "symlink_to"), (shutil, "copytree"), (Path, "rename"), (shutil, "rmtree"))
+
+
+def kill_before_step(patch: pytest.MonkeyPatch, step: int) -> None:
+    """Of the file operations of a move, counted from 0."""
+    left = [step]
+
+    def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return operation(*arguments, **options)
+
+        return call
+
+    for owner, name in STEPS:
+        patch.setattr(owner, name, counted(getattr(owner, name)))
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_move_that_was_killed_goes_on(home: Place, shared: Path, step: int) -> None:
+    checkpoint = home.trial_folder(7) / "checkpoint" / "weights"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_text("w")
+    first = SharedFolders(home, shared)
+    with pytest.MonkeyPatch.context() as patch:
+        kill_before_step(patch, step)
+        with contextlib.suppress(Killed):
+            first.prepare()
+    first.close()
+    second = SharedFolders(home, shared)
+    second.prepare()
+    second.close()
+    assert checkpoint.read_text() == "w"
+    assert shared in checkpoint.resolve().parents
+    assert len(list(shared.iterdir())) == 1
+    assert (home.folder / "trials").is_symlink()
+    assert not (home.folder / "trials.shared").is_symlink()
+
+
+def test_a_shared_disk_that_is_full(home: Place, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.folder / "trials").mkdir()
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", refuse)
+    folders = SharedFolders(home, shared)
+    with pytest.raises(PoolError, match=r"^--shared: .*/shared cannot be written to \(No space left on device\)"):
+        folders.prepare()
+    folders.close()
 
 
 def test_a_shared_folder_that_is_none(home: Place, tmp_path: Path) -> None:

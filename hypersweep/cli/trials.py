@@ -98,9 +98,8 @@ def _print_table(study: Study, recorded: list[RecordedTrial]) -> None:
         click.echo(f"{study.place.folder}: no such trials", err=True)
         return
     names, rows = _tabulate(study, recorded)
-    shown = [
-        name for name in names if name not in ("attempt", "seed") and any(row.get(name) is not None for row in rows)
-    ]
+    hidden = {"seed", *(["attempt"] if all(row["attempt"] == 1 for row in rows) else [])}
+    shown = [name for name in names if name not in hidden and any(row.get(name) is not None for row in rows)]
     cells = [[_shown(row.get(name)) for name in shown] for row in rows]
     left_out = print_table(shown, cells, may_drop=lambda name: name.startswith(("valid ", "test ", "duration_s")))
     if left_out:

@@ -86,38 +86,57 @@ class TrialFolders:
 class SharedFolders(TrialFolders):
     """In a folder that all machines mount (`--shared`): `trials` in the sweep's folder is a link to it.
 
-    `marker` is a file there by which a machine sees that it does.
+    `marker` is a file there by which a machine sees that it does. Raises `PoolError` if the folder cannot be used, or
+    is another one than that of an earlier session.
     """
 
     def __init__(self, home: Place, shared: Path) -> None:
-        trials = home.folder / "trials"
-        is_linked = trials.is_symlink()  # by an earlier session
-        own_name = f"{home.folder.stem}-{secrets.token_hex(4)}"
-        folder = trials.resolve().parent if is_linked else shared.resolve() / own_name
+        self.link, self.new_link, self.former = (
+            home.folder / name for name in ("trials", "trials.shared", "trials.moved")
+        )
+        made = next((link for link in (self.link, self.new_link) if link.is_symlink()), None)  # by an earlier session
+        name = f"{home.folder.stem}-{secrets.token_hex(4)}"
+        folder = made.resolve().parent if made else shared.resolve() / name
+        if folder.parent != shared.resolve():
+            raise PoolError(
+                f"--shared: the trials of this sweep lie in {folder.parent} already, got {str(shared)!r}; expected the "
+                "same. Leave --shared out"
+            )
         super().__init__(home, Place(folder=folder, log=folder / home.log.name))
         try:
             self.marker_file = tempfile.NamedTemporaryFile(dir=folder.parent, prefix=".hypersweep-")  # noqa: SIM115
         except OSError as error:
-            raise PoolError(
-                f"--shared: {folder.parent} cannot be written to ({error.strerror}); expected a folder that all "
-                "machines mount. Name another"
-            ) from error
+            raise self._refuse(error) from error
         self.marker = self.marker_file.name
+
+    def _refuse(self, error: OSError) -> PoolError:
+        assert self.remote is not None
+        return PoolError(
+            f"--shared: {self.remote.folder.parent} cannot be written to ({error.strerror}); expected a folder that "
+            "all machines mount, with room. Name another"
+        )
 
     def prepare(self) -> None:
         """Make the link; what earlier sessions have written here moves there."""
-        assert self.remote is not None
-        ours, theirs = self.home.folder / "trials", self.remote.folder / "trials"
-        if ours.is_symlink():
+        if self.link.is_symlink():
             return
+        try:
+            self._move()
+        except OSError as error:
+            raise self._refuse(error) from error
+
+    def _move(self) -> None:
+        """Each step can be the last one before a kill: the next session goes on from what it finds."""
+        assert self.remote is not None
+        theirs = self.remote.folder / "trials"
+        if not self.new_link.is_symlink():
+            self.new_link.symlink_to(theirs)
         theirs.mkdir(parents=True, exist_ok=True)
-        if ours.exists():
-            shutil.copytree(ours, theirs, dirs_exist_ok=True)
-            former = ours.rename(ours.with_name("trials.moved"))
-            ours.symlink_to(theirs)
-            shutil.rmtree(former)
-        else:
-            ours.symlink_to(theirs)
+        if self.link.exists():
+            shutil.copytree(self.link, theirs, dirs_exist_ok=True)
+            self.link.rename(self.former)
+        self.new_link.rename(self.link)
+        shutil.rmtree(self.former, ignore_errors=True)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

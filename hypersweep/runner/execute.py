@@ -27,6 +27,7 @@ class TrialInterrupted(BaseException):
 def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
     """Run one trial to its outcome, whatever the runner raises but `TrialInterrupted`. A traceback of the runner's
     goes to stderr, which is the trial's log."""
+    _begin_log(trial)
     try:
         returned = runner(params, trial)
         return Finished(read_returned(returned))
@@ -44,6 +45,13 @@ def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
     except BaseException as error:
         _print_traceback()
         return Failed(mark_out_of_memory(tell_exception(error)))
+
+
+def _begin_log(trial: LiveTrial) -> None:
+    """Tell the attempts in a log apart."""
+    with contextlib.suppress(OSError, ValueError):
+        if trial.attempt > 1 and trial.log_path.stat().st_size:
+            sys.stderr.write(f"-- attempt {trial.attempt} --\n")
 
 
 def _print_traceback() -> None:

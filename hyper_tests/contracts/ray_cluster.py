@@ -9,6 +9,7 @@ from typing import Any
 from hypersweep.pool import Resources
 
 NUM_CPUS = 8
+SPARING = {"prestart_worker_first_driver": False}  # no processes that nobody uses
 
 
 @functools.cache
@@ -16,7 +17,10 @@ def start_cluster() -> str:
     """Its address."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": NUM_CPUS, "include_dashboard": False})
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": NUM_CPUS, "include_dashboard": False, "_system_config": SPARING},
+    )
     atexit.register(cluster.shutdown)
     return str(cluster.address)
 

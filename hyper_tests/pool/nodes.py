@@ -11,13 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hyper_tests.contracts.ray_cluster import SPARING
 from hyper_tests.crash import runner as crash_runner
 from hypersweep.events import Event, TrialEnded, TrialPlaced, TrialStarted
 from hypersweep.launch import sweep
 from hypersweep.study import Study
 
 # A node that was killed is found dead within three seconds instead of fifteen.
-QUICK = {"health_check_period_ms": 500, "health_check_initial_delay_ms": 500}
+QUICK = {**SPARING, "health_check_period_ms": 500, "health_check_initial_delay_ms": 500}
 
 
 class Nodes:

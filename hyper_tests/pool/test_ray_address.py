@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hyper_tests.contracts.ray_cluster import start_cluster
+from hyper_tests.contracts.ray_cluster import SPARING, start_cluster
 from hyper_tests.crash import runner
 from hyper_tests.pool.nodes import Sweep, unbroken
 from hyper_tests.processes import environment, hypersweep, is_alive, start_hypersweep, wait_until
@@ -25,10 +25,13 @@ from hypersweep.runner import RunnerReference
 slow = pytest.mark.slow
 
 
-def join(folder: Path, address: str | None) -> None:
+def work_of(folder: Path) -> Work:
     reference = RunnerReference.parse(f"{runner.__file__}:run", Path.cwd())
-    work = Work(reference, {}, {}, threads=1, place=Place.of(folder, "hyper"))
-    open_pool(work, Resources(pool="ray", ray_address=address)).close()
+    return Work(reference, {}, {}, threads=1, place=Place.of(folder, "hyper"))
+
+
+def join(folder: Path, address: str | None) -> None:
+    open_pool(work_of(folder), Resources(pool="ray", ray_address=address)).close()
 
 
 def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +119,26 @@ def test_a_process_that_is_in_a_cluster_already(tmp_path: Path) -> None:
         assert ray.is_initialized()
     finally:
         ray.shutdown()
+
+
+@slow
+def test_a_machine_that_is_short_of_memory(tmp_path: Path) -> None:
+    """Ray takes this one for full at once, and ends the host before it is ready."""
+    from ray.cluster_utils import Cluster
+
+    limits = {**SPARING, "memory_usage_threshold": 0.001, "memory_monitor_refresh_ms": 50}
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "_system_config": limits}
+    )
+    try:
+        pool = open_pool(work_of(tmp_path), Resources(pool="ray", ray_address=str(cluster.address)))
+        try:
+            with pytest.raises(PoolError, match=r"^pool ray: out of memory: Ray ended the worker on node .* got ready"):
+                pool.describe()
+        finally:
+            pool.close()
+    finally:
+        cluster.shutdown()
 
 
 @slow

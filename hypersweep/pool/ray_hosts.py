@@ -17,6 +17,7 @@ from hypersweep.pool.folders import Written
 from hypersweep.pool.host import Assignment, Printed, Problem
 from hypersweep.pool.protocol import Description, PoolEvent
 from hypersweep.pool.ray_cluster import find_nodes, start_host
+from hypersweep.runner.memory import OUT_OF_MEMORY
 
 NEWS_WAIT_S = 10.0  # a host with nothing to tell is asked again
 CLOSE_GRACE_S = 3.0
@@ -147,8 +148,8 @@ class Hosts:
         ray.kill(link.actor)
         is_node_alive = any(node.id == link.node.id for node in find_nodes())  # or not known to be dead yet
         why = f"{'the worker on ' * is_node_alive}node {link.node.name} was lost"
-        if "NODE_OUT_OF_MEMORY" in str(error):
-            why = f"the worker on node {link.node.name} was ended by Ray, since the memory of the machine ran out"
+        if isinstance(error, ray.exceptions.OutOfMemoryError):
+            why = f"{OUT_OF_MEMORY}Ray ended the worker on node {link.node.name}"
         if isinstance(error, ray.exceptions.RuntimeEnvSetupError):
             raise PoolError(
                 f"pool ray: the code cannot be set up on node {link.node.name}: {' '.join(str(error).split())}"

@@ -41,7 +41,8 @@ needs_optuna = pytest.mark.skipif(not HAS_OPTUNA, reason="needs the extra optuna
 
 
 def marks_of(algo: str) -> list[pytest.MarkDecorator]:
-    return [needs_optuna] * algo.startswith("optuna:") + [pytest.mark.slow] * (algo in SLOW)
+    slow = [pytest.mark.slow, pytest.mark.timeout(900)] if algo in SLOW else []
+    return [needs_optuna] * algo.startswith("optuna:") + slow
 
 
 EVERY = [pytest.param(algo, marks=marks_of(algo)) for algo in ALGORITHMS]

@@ -29,6 +29,7 @@ from hyper_tests.processes import TIMEOUT_S, is_alive, wait_until
 from hypersweep.interrupt import InterruptGuard
 from hypersweep.place import Place
 from hypersweep.pool import Pool
+from hypersweep.pool.local import LocalPool
 from hypersweep.runner import RunnerReference
 from hypersweep.trial import Finished, Interrupted, Result
 
@@ -135,6 +136,17 @@ def test_interrupt_reaches_the_trial_in_this_process(place: Place) -> None:
         with _signals_to(pool):
             assert outcomes(collect(pool, 1)) == {0: Interrupted()}
     assert place.log.with_name("ended-0").exists()
+
+
+def test_a_guard_that_was_killed_is_replaced(place: Place) -> None:
+    """Else nobody would end what a trial has started, should the rest be killed as well."""
+    with opened("local", place, runners.sleep) as pool:
+        assert isinstance(pool, LocalPool)
+        pool.submit([trial(0)])
+        wait_until(place.log.with_name("begun-0").exists, "the trial")
+        pool.guard.kill()
+        assert outcomes(collect(pool, 1)) == {0: Interrupted()}
+        assert pool.guard.poll() is None
 
 
 @every_pool

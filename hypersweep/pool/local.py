@@ -131,8 +131,9 @@ class LocalPool:
         self._send({"prune": number})
 
     def wait(self, timeout_s: float) -> list[PoolEvent]:
-        messages = self._receive(timeout_s)
-        if messages is None:
+        is_guarded = self.guard.poll() is None
+        messages = self._receive(timeout_s if is_guarded else 0)
+        if messages is None or not (messages or is_guarded):
             return self._restart_server()
         return [event for message in messages for event in self._read(message)]
 
@@ -192,7 +193,7 @@ class LocalPool:
         self.guard.wait()
 
     def _restart_server(self) -> list[PoolEvent]:
-        """The server is gone: end what it has left, start another, and have its trials run again."""
+        """The server is gone, or its guard is: end what is left, start others, and have their trials run again."""
         self.server_socket.close()
         self.guard.wait()
         self._kill_running()

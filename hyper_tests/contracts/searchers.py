@@ -34,15 +34,13 @@ forbidden:
 """
 )
 UNBOUNDED = parse_space("n normal 0,3\nqn qnormal 1,4,0.3\nln lognormal 0,1\nqln qlognormal 0,1,0.25\n")
-SLOW = ("optuna:gp",)
 
 HAS_OPTUNA = importlib.util.find_spec("optuna") is not None
 needs_optuna = pytest.mark.skipif(not HAS_OPTUNA, reason="needs the extra optuna")
 
 
 def marks_of(algo: str) -> list[pytest.MarkDecorator]:
-    slow = [pytest.mark.slow, pytest.mark.timeout(900)] if algo in SLOW else []
-    return [needs_optuna] * algo.startswith("optuna:") + slow
+    return [needs_optuna] * algo.startswith("optuna:")
 
 
 EVERY = [pytest.param(algo, marks=marks_of(algo)) for algo in ALGORITHMS]

@@ -90,7 +90,7 @@ SEARCH = combine(
         "--algo",
         default="grid",
         metavar="A",
-        help="grid (default), random, tpe, anneal, or optuna: and tpe, gp, cmaes or nsga2.",
+        help="grid (default), random, tpe, anneal, or optuna: and tpe, cmaes or nsga2.",
     ),
     grouped(
         "How to search",

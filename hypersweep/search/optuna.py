@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -29,12 +29,11 @@ from hypersweep.search.protocol import Observation
 from hypersweep.space import Choice, Parameter, Range, Space, Value
 from hypersweep.trial import Params
 
-Sampler = Literal["tpe", "gp", "cmaes", "nsga2"]
+Sampler = Literal["tpe", "cmaes", "nsga2"]
 
 # A parallel search would try the same point again and again if TPE took no notice of what still runs.
 _SAMPLERS: Mapping[Sampler, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, constant_liar=True),
-    "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
     "cmaes": lambda seed: CmaEsSampler(seed=seed, warn_independent_sampling=False),
     "nsga2": lambda seed: NSGAIISampler(seed=seed),
 }

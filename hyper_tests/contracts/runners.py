@@ -243,6 +243,19 @@ def sleep(params: Params, trial: LiveTrial) -> float:
     return 1.0
 
 
+def sleep_on(params: Params, trial: LiveTrial) -> float:
+    """Does not hear the signal that asks it to end, only the one after: of the two waits in one call of C (a sort that
+    compares by `nanosleep`), a signal ends one, and Python looks for signals after both."""
+    told = Path(str(trial.settings["told"]))
+    libc = ctypes.CDLL(None)
+    try:
+        told.with_name(f"begun-{trial.number}").touch()
+        libc.qsort((ctypes.c_long * 6)(1000, 0, 1000, 0, 1000, 0), 3, 2 * ctypes.sizeof(ctypes.c_long), libc.nanosleep)
+    finally:
+        told.with_name(f"ended-{trial.number}").touch()
+    return 1.0
+
+
 def ignore_the_end(params: Params, trial: LiveTrial) -> float:
     """Does not end when asked to."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

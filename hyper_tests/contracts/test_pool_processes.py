@@ -121,6 +121,15 @@ def test_stop_asks_the_trials_to_end(name: str, place: Place, sizes: tuple[int, 
 
 
 @pool_of_processes
+def test_stop_is_heard_where_a_signal_is_missed(name: str, place: Place) -> None:
+    with opened(name, place, runners.sleep_on) as pool:
+        pool.submit([trial(0)])
+        await_file(pool, place.log.with_name("begun-0"))
+        assert outcomes(pool.stop(TIMEOUT_S)) == {0: Interrupted()}
+    assert place.log.with_name("ended-0").exists(), "its finally blocks have run"
+
+
+@pool_of_processes
 def test_stop_ends_the_trials_that_do_not(name: str, place: Place) -> None:
     with opened(name, place, runners.ignore_the_end) as pool:
         pool.submit([trial(0)])

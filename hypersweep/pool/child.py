@@ -23,7 +23,8 @@ from hypersweep.runner import LiveTrial, LoadedRunner, execute
 from hypersweep.runner.execute import TrialInterrupted, tell_exception
 from hypersweep.trial import Failed, Trial, outcome_to_json
 
-PARENT_CHECK_S = 0.5
+END = b"end"
+CHECK_S = 0.5
 PATIENCE_S = 0.5
 
 
@@ -41,13 +42,20 @@ class Messages:
             self.unsent = self.unsent[self.connection.send(self.unsent, socket.MSG_DONTWAIT) :]
 
     def is_prune_asked(self, number: int) -> bool:
-        """Whether the server wants the trial to stop. What it has sent is left there: a process that the trial has
-        forked may ask as well."""
+        """Whether the server wants the trial to stop."""
+        return self._is_asked(str(number).encode())
+
+    def is_end_asked(self) -> bool:
+        """Whether the server wants the process to end: it has been sent a SIGTERM as well."""
+        return self._is_asked(END)
+
+    def _is_asked(self, what: bytes) -> bool:
+        """What the server has sent is left there: a process that the trial has forked may ask as well."""
         try:
             asked = self.connection.recv(1 << 16, socket.MSG_DONTWAIT | socket.MSG_PEEK)
-        except BlockingIOError:
+        except OSError:  # none, or the server is gone
             return False
-        return str(number).encode() in asked.split(b"\n")
+        return what in asked.split(b"\n")
 
     def send(self, message: Mapping[str, Any]) -> None:
         with self.lock:
@@ -66,8 +74,10 @@ def run_in_child(
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the controller's to handle
         set_oom_score(oom_score)
         adopt_orphans()  # so that what a trial starts stays below it while it runs
-        _thread.start_new_thread(_end_with_parent, (parent,))  # what threading adds to it takes longer than all of this
-        work(Messages(connection))
+        messages = Messages(connection)
+        watched = (parent, _thread.get_ident(), messages)
+        _thread.start_new_thread(_watch, watched)  # what threading adds to it takes longer than all of this
+        work(messages)
         exit_code = 0
     except TrialInterrupted:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -149,13 +159,22 @@ def _output_to(path: Path) -> Iterator[None]:
 
 
 def _raise_interrupted(signum: int, frame: object) -> None:
+    """Once: the `finally` blocks shall not be interrupted."""
+    signal.signal(signum, _stay)  # and not SIG_IGN, which a program started in these blocks would inherit
     raise TrialInterrupted(is_group_told=True)
 
 
-def _end_with_parent(parent: int) -> None:
-    """End this process and all it has started when the server process is gone, however it went."""
+def _stay(signum: int, frame: object) -> None:
+    pass
+
+
+def _watch(parent: int, main_thread: int, messages: Messages) -> None:
+    """End this process and all it has started when the server process is gone, however it went. And see that a request
+    to end is heard: Python misses the signal that comes just before a call that waits, until that call returns."""
     while os.getppid() == parent:
-        time.sleep(PARENT_CHECK_S)
+        time.sleep(CHECK_S)
+        if messages.is_end_asked() and signal.getsignal(signal.SIGTERM) is _raise_interrupted:
+            signal.pthread_kill(main_thread, signal.SIGTERM)
     _end_all()
 
 

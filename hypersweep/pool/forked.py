@@ -6,11 +6,13 @@ import contextlib
 import json
 import math
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypersweep.pool.child import END
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Pruned
 
 
@@ -52,8 +54,16 @@ class Forked:
     def ask_to_prune(self, number: int) -> None:
         """If the trial is one of its: a line with the number, for when it looks."""
         if number in self.unended:
-            with contextlib.suppress(OSError):  # it has just ended
-                self.connection.send(b"%d\n" % number)
+            self._tell(b"%d" % number)
+
+    def ask_to_end(self) -> None:
+        """A SIGTERM, and a line to see that it is heard."""
+        self._tell(END)
+        self.send_signal(signal.SIGTERM)
+
+    def _tell(self, line: bytes) -> None:
+        with contextlib.suppress(OSError):  # it has just ended
+            self.connection.send(line + b"\n")
 
     def settle(self, outcome: Outcome) -> Outcome:
         """What counts, when the trial under way says it ended as `outcome`. One that has run too long is a failure

@@ -157,7 +157,7 @@ class Server:
             process.due_at = min(process.due_at, kill_at)
         else:
             process.ends_as, process.due_at = ends_as, kill_at
-            process.send_signal(signal.SIGTERM)
+            process.ask_to_end()
 
     def _end_overdue(self) -> None:
         for process in self.processes.values():

@@ -213,7 +213,7 @@ def test_a_log_that_cannot_be_written_loses_nothing(place: Place) -> None:
         ResultLogError, match=r"hyper.result: Is a directory; expected to write the log. Every result is"
     ):
         run_sweep(place, define(SPACE), ScriptedPool())
-    assert [path.name for path in place.log.parent.iterdir() if path.name.endswith(".tmp")] == []
+    assert [path.name for path in place.log.parent.iterdir() if path.name.endswith(".new")] == []
     place.log.rmdir()
     with Study(place) as study:
         assert study.counts()["finished"] == 10

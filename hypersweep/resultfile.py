@@ -34,7 +34,7 @@ class ResultFile:
     def renew(self) -> None:
         """Write the log anew. Raises `ResultLogError` if it cannot be written; the store has everything."""
         started = time.monotonic()
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        temporary = self.path.with_name(f".{self.path.name}.new")  # of who holds the sweep: one process
         try:
             with open(temporary, "w", encoding="utf-8", newline="\n") as file:
                 for params, result in self.study.logged():

@@ -34,7 +34,7 @@ FLOORS = (
         "datasets",
         "runner",
     ),
-    ("place", "store", "recorded", "study", "resultfile", "pool"),
+    ("place", "store", "recorded", "study", "certificate", "resultfile", "pool"),
     ("events", "interrupt", "provenance", "supervision", "definition", "adopt", "request", "limits", "checks"),
     ("replay", "agenda", "checkpoints", "watcher", "loop", "session", "launch"),
     ("cli",),

@@ -31,6 +31,7 @@ class Agenda:
         self.num_left = None if max_trials is None else max_trials - study.num_recorded()
         self.interrupted = deque(recorded.trial for recorded in study.trials("interrupted"))
         self.new_numbers = self._find_new_numbers(study)
+        self.has_tried_all = False  # there is no number that was never started
         self.failed: deque[Trial] = deque()
         self.last_attempts: dict[int, int] = {}  # of the trials whose tries are counted anew
         for recorded in study.trials("failed"):
@@ -83,6 +84,7 @@ class Agenda:
             if params is not None:
                 self.num_left = None if self.num_left is None else self.num_left - 1
                 return Trial(number=number, params=params, seed=seed_of(params, self.seed))
+        self.has_tried_all = True
         return None
 
     def _take_failed(self) -> Trial:

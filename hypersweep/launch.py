@@ -24,6 +24,7 @@ from hypersweep.checks import (
 from hypersweep.definition import Definition, describe_differences
 from hypersweep.errors import naming_places
 from hypersweep.events import Event, Noted, OnEvent
+from hypersweep.limits import Limits
 from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
 from hypersweep.pool import Resources
 from hypersweep.request import Request, Resolved, SessionOptions, resolve
@@ -224,6 +225,7 @@ def _run_existing(
         Checkpoints.of(study, supervision.keep).tidy(study)
     nothing_left = tell_nothing_left(study, is_retrying_failed=is_retrying_failed)
     if nothing_left is not None:
+        _record_bound(place, study)
         ResultFile(study).renew()
         on_event(Noted(nothing_left))
         return Study(place)
@@ -268,7 +270,17 @@ def _record_again(place: Place, study: Study, definition: Definition, options: M
             store.set_meta(key, meta[key])
         for key, value in options.items():
             store.set_meta(key, value)
+        if meta["space"] != study.meta["space"]:
+            store.set_meta("ending", None)
     study.forget_meta()
+
+
+def _record_bound(place: Place, study: Study) -> None:
+    """Where no session begins any more: the bound that has ended the sweep, which a session that was killed or
+    interrupted may not have recorded."""
+    ending = {"num_points": None, **(study.meta.get("ending") or {}), "reason": Limits(study).option_reached}
+    with contextlib.closing(Store(place.store)) as store, store.transaction():
+        store.set_meta("ending", ending)
 
 
 def _move_aside(place: Place, on_event: OnEvent) -> None:

@@ -42,6 +42,11 @@ class Limits:
     def is_time_over(self) -> bool:
         return self.ends_at is not None and time.monotonic() >= self.ends_at
 
+    @property
+    def option_reached(self) -> str | None:
+        """The option whose bound has been reached; None if none has been."""
+        return "--time-budget" if self.is_time_over else f"--stop-after {self.stop_after}" if self.has_stalled else None
+
     def tell_reached(self) -> str | None:
         """Which bound has been reached, in words; None if none has."""
         if self.is_time_over:

@@ -97,9 +97,22 @@ class Loop:
                 self.pool.close()
                 self._commit_reports()
                 self.result_file.renew()
+        self._record_end(was_interrupted=interrupt.is_requested)
         if self.selection_error is not None:
             raise self.selection_error
         return interrupt.is_requested
+
+    def _record_end(self, *, was_interrupted: bool) -> None:
+        """Why nothing more is run, for the certificate; and how many points there were, which rules that are too large
+        to be counted let nobody know before all have been tried."""
+        reason = "--on-error stop" if self.is_stopped else self.agenda.limits.option_reached
+        if self.selection_error is not None:
+            reason = "the score is not chosen"
+        elif was_interrupted:
+            reason = "interrupted"
+        num_points = self.study.num_recorded() if self.agenda.has_tried_all else None
+        with self.store.transaction():
+            self.store.set_meta("ending", {"reason": reason, "num_points": num_points})
 
     def _tell_start(self) -> None:
         best, counts = self.study.best(), self.study.counts()

@@ -185,6 +185,7 @@ class Store:
                 "(SELECT max(ended_at) FROM trials WHERE ended_at >= started_at), started_at)) WHERE ended_at IS NULL"
             )
             self.connection.execute("UPDATE trials SET state = 'interrupted' WHERE state = 'running'")
+            self.set_meta("ending", None)
             cursor = self.connection.execute(
                 "INSERT INTO sessions (started_at, record) VALUES (?, ?)", (now, json.dumps(record))
             )

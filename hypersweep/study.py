@@ -83,11 +83,38 @@ class Study:
             return Budget(**self.meta["budget"])
 
     @property
+    def algo(self) -> str:
+        """The search algorithm's name."""
+        algo: str = self.meta["algo"]
+        return algo
+
+    @property
+    def num_points(self) -> int | None:
+        """How many points the space has; None if it is searched by samples, or if its rules are too large to be counted
+        and not all has been tried yet."""
+        if self.algo != "grid" or self.space.first_distribution is not None:
+            return None
+        found: int | None = self.space.grid_size if self.space.grid.is_exact else self._ending.get("num_points")
+        return found
+
+    @property
     def size(self) -> int | None:
-        """How many trials the sweep has in all; None if it has no end but that of a time budget, or rules that are too
-        large to be counted."""
-        is_counted = self.meta["algo"] == "grid" and self.space.first_distribution is None and self.space.grid.is_exact
-        return self.budget.cap(self.space.grid_size if is_counted else None)
+        """How many trials the sweep has in all; None if it has no end but that of a time budget, or its points are not
+        counted."""
+        return self.budget.cap(self.num_points)
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why the last session has ended with something left to run: an option that bounds it, or `interrupted`; None
+        if nothing was left."""
+        reason: str | None = self._ending.get("reason", "interrupted" if self.num_recorded() else "not started")
+        return reason
+
+    @property
+    def _ending(self) -> dict[str, Any]:
+        """How the last session has ended; empty if it has not, or was killed."""
+        with refuse_damage(self.place.store):
+            return dict(self.meta.get("ending") or {})
 
     @property
     def is_running(self) -> bool:

@@ -126,8 +126,12 @@ def test_trials_as_a_table(failed: Path, call: Call) -> None:
 
 def test_status_as_json(failed: Path, call: Call) -> None:
     status = read(call, "status")
-    assert list(status) == ["counts", "grid_size", "best", "failures", "pruned"]
+    assert list(status) == ["counts", "certificate", "grid_size", "best", "failures", "pruned"]
     assert status["counts"] == {"waiting": 0, "running": 0, "finished": 3, "failed": 3, "pruned": 0}
+    assert status["certificate"] == {
+        **{"algo": "grid", "points": 6, "finished": 3, "failed": 3, "pruned": 0, "not_run": 0, "forbidden": None},
+        **{"is_forbidden_exact": True, "max_trials": None, "reason": None, "is_complete": True},
+    }
     assert status["grid_size"] == 6
     assert status["best"] == read(call, "best")
     assert status["failures"][1] == {
@@ -141,7 +145,8 @@ def test_status_as_text(failed: Path, call: Call) -> None:
     answer = call("status")
     lines = answer.out.splitlines()
     assert lines[0].startswith("hyper.sweep: finished, 3 finished, 3 failed, after ")
-    assert lines[1:3] == ["best: trial 4, score 0.3, learning_rate:0.3, k:1", "failed: trial 1: ValueError: no two"]
+    assert lines[1] == "all 6 points of the space: 3 finished, 3 failed"
+    assert lines[2:4] == ["best: trial 4, score 0.3, learning_rate:0.3, k:1", "failed: trial 1: ValueError: no two"]
     assert lines[-2:] == [
         "see a trial's log: hypersweep logs 1 hyper.sweep",
         "try the failed ones again: hypersweep resume hyper.sweep --retry-failed",

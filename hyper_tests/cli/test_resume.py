@@ -90,7 +90,7 @@ def test_a_finished_sweep_says_so_and_prints_its_best(folder: Path, call: Call, 
     (folder / "hyper.result").unlink()
     answer = call(*again)
     assert (answer.code, answer.out) == (0, first.out)
-    assert answer.err == "the sweep is finished: nothing is left to run\n"
+    assert answer.err == "the sweep is finished: nothing is left to run\nall 6 points of the space: 6 finished\n"
     assert (folder / "hyper.result").read_text() == log
 
 
@@ -98,7 +98,10 @@ def test_a_finished_sweep_with_failures_ends_in_1(folder: Path, call: Call) -> N
     first = call("run", "--runner", "train.py:fails_for_2")
     answer = call("resume")
     assert (answer.code, answer.out) == (1, first.out)
-    assert answer.err.startswith("the sweep is finished: nothing is left to run\nfailed: trial 1: ValueError: no two\n")
+    assert answer.err.startswith(
+        "the sweep is finished: nothing is left to run\nall 6 points of the space: 3 finished, 3 failed\n"
+        "failed: trial 1: ValueError: no two\n"
+    )
 
 
 def test_resume_where_nothing_is_starts(folder: Path, call: Call) -> None:

@@ -32,7 +32,8 @@ def test_results_go_to_stdout_and_all_else_to_stderr(folder: Path) -> None:
     lines = done.stderr.splitlines()
     assert lines[0].startswith("sweep: 6 trials, 0 done, 1 at once, ")
     assert lines[1] == "score: score, bigger is better"
-    assert [line.split()[0] for line in lines[2:]] == [f"[{number}/6]" for number in range(1, 7)]
+    assert [line.split()[0] for line in lines[2:-1]] == [f"[{number}/6]" for number in range(1, 7)]
+    assert lines[-1] == "all 6 points of the space: 6 finished"
     assert (folder / "hyper.result").read_text() == LOG
 
 
@@ -156,7 +157,9 @@ def test_many_trials_give_few_lines(folder: Path, call: Call) -> None:
     answer = call("run", "--runner", "train.py:product")
     assert answer.code == 0
     assert len(answer.err.splitlines()) < 12
-    assert answer.err.endswith("300 of 300 trials done, best score 299 (trial 299)\n")
+    assert answer.err.endswith(
+        "300 of 300 trials done, best score 299 (trial 299)\nall 300 points of the space: 300 finished\n"
+    )
 
 
 def test_what_an_encoding_lacks_is_escaped(folder: Path) -> None:

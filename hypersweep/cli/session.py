@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from hypersweep.certificate import certify
 from hypersweep.cli.wording import format_params, list_failures
 from hypersweep.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TRIALS_FAILED
 from hypersweep.events import OnEvent
@@ -38,8 +39,9 @@ def show_session(start: Callable[[OnEvent], Study]) -> int:
 
 
 def _conclude(study: Study) -> int:
-    """Print the closing block, and every failure."""
-    counts, best = study.counts(), study.best()
+    """Print the certificate, every failure, and the closing block."""
+    counts, best, certificate = study.counts(), study.best(), certify(study)
+    click.echo(certificate.tell(), err=True)
     failures = [(failed.trial.number, failed.error or "") for failed in study.trials("failed")]
     for line in list_failures(failures, study.place.folder, MAX_LINES):
         click.echo(line, err=True)
@@ -60,4 +62,4 @@ def _conclude(study: Study) -> int:
         + "\n"
         + format_best(best.trial.params, best.result)
     )
-    return EXIT_TRIALS_FAILED if failures else EXIT_DONE
+    return EXIT_DONE if certificate.is_as_asked else EXIT_TRIALS_FAILED

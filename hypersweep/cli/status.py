@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hypersweep.certificate import certify
 from hypersweep.cli.options import PATH
 from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures
 from hypersweep.study import Study
@@ -33,6 +34,7 @@ def _as_json(study: Study) -> dict[str, Any]:
     best = study.best()
     return {
         "counts": study.counts(),
+        "certificate": certify(study).as_json(),
         "grid_size": study.size,
         "best": best_as_json(best.trial.params, best.result) if best and best.result else None,
         "failures": [
@@ -50,6 +52,7 @@ def _as_lines(study: Study) -> list[str]:
     counts = study.counts()
     state = "running" if study.is_running else "finished" if counts["waiting"] == 0 else "stopped"
     lines = [f"{study.place.folder}: {state}, {study.tell_counts()}, after {format_seconds(study.elapsed_s())}"]
+    lines.append(certify(study).tell())
     if study.is_running:
         lines += _list_running(study, counts)
     best = study.best()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypersweep.batching import Batching
 from hypersweep.budget import Budget
 from hypersweep.definition import Definition
 from hypersweep.events import Event, OnEvent
@@ -52,6 +53,8 @@ class ScriptedPool:
         self.choose = choose
         self.stop_after = stop_after
         self.running: list[Trial] = []
+        self.batches: list[list[int]] = []  # all that were submitted
+        self.slots: list[set[int]] = []  # of each batch that runs the trials that do
         self.ran: list[Trial] = []
 
     def describe(self) -> Description:
@@ -62,7 +65,9 @@ class ScriptedPool:
 
     def submit(self, batch: Sequence[Trial]) -> None:
         self.running += batch
-        assert len(self.running) <= self.num_slots
+        self.batches.append([trial.number for trial in batch])
+        self.slots = [numbers for numbers in self.slots if numbers] + [{trial.number for trial in batch}]
+        assert len(self.slots) <= self.num_slots
 
     def listen(self, on_report: Callable[[Reported], None]) -> None: ...
 
@@ -74,12 +79,14 @@ class ScriptedPool:
             return []
         trial = self.running.pop(self.choose(self.running) % len(self.running))
         self.ran.append(trial)
+        for numbers in self.slots:
+            numbers.discard(trial.number)
         return [Ended(trial.number, self.end(trial))]
 
     def interrupt(self) -> None: ...
 
     def stop(self, grace_s: float) -> list[PoolEvent]:
-        stopped, self.running = self.running, []
+        stopped, self.running, self.slots = self.running, [], []
         return [Ended(trial.number, Interrupted()) for trial in stopped]
 
     def close(self) -> None: ...
@@ -136,6 +143,7 @@ def run_sweep(
     *,
     is_retrying_failed: bool = False,
     budget: Budget | None = None,
+    batching: Batching | None = None,
     **supervision: Any,
 ) -> bool:
     """The loop, once: to the end, or until the pool sends its signal (then True)."""
@@ -151,5 +159,6 @@ def run_sweep(
             supervision=Supervision(**supervision),
             on_event=on_event,
             is_retrying_failed=is_retrying_failed,
+            batching=batching,
         )
         return loop.run()

@@ -36,7 +36,7 @@ FLOORS = (
     ),
     ("place", "store", "recorded", "study", "certificate", "resultfile", "pool"),
     ("events", "interrupt", "provenance", "supervision", "definition", "adopt", "request", "limits", "checks"),
-    ("replay", "agenda", "checkpoints", "watcher", "loop", "session", "launch"),
+    ("replay", "batching", "agenda", "checkpoints", "watcher", "loop", "session", "launch"),
     ("cli",),
 )
 ROOMS = [room for floor in FLOORS for room in floor]

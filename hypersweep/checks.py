@@ -8,7 +8,15 @@ from pathlib import Path
 
 from hypersweep.budget import Budget
 from hypersweep.definition import Definition, describe_settings_change, describe_space_change
-from hypersweep.errors import HypersweepError, PoolError, ResultLogError, SearchError, SpaceError, StoreError
+from hypersweep.errors import (
+    HypersweepError,
+    PoolError,
+    ResultLogError,
+    SearchError,
+    SettingsError,
+    SpaceError,
+    StoreError,
+)
 from hypersweep.events import Noted, OnEvent
 from hypersweep.limits import Limits
 from hypersweep.place import Place, tell_holder
@@ -129,7 +137,11 @@ def tell_nothing_left(study: Study, *, is_retrying_failed: bool) -> str | None:
 
 
 def check_resources(resources: Resources, session: SessionOptions) -> None:
-    """Refuse options of a cluster where trials run on this machine."""
+    """Refuse what cannot be a number of trials that run together, and options of a cluster where trials run on this
+    machine."""
+    together = resources.batch_trials
+    if together != "auto" and (type(together) is not int or together < 1):
+        raise SettingsError(f"--batch-trials: got {together!r}; expected auto or at least 1. Give a number")
     for name in ("ray_address", "gpus_per_trial", "shared"):
         value = session.get(name)
         if value is not None and resources.pool != "ray":

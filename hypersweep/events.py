@@ -19,7 +19,7 @@ class Noted:
 @dataclass(frozen=True)
 class SweepStarted:
     """The loop begins: `size` trials in all, chosen by `algo`, `counts` as `Study.counts` gives them, `score` in words,
-    `best` so far."""
+    `best` so far, up to `batch_size` trials together in each of the slots."""
 
     size: int | None
     algo: str
@@ -28,6 +28,7 @@ class SweepStarted:
     num_slots: int
     threads: int
     score: str
+    batch_size: int = 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hypersweep.adopt import read_adopted
+from hypersweep.batching import choose_batching
 from hypersweep.budget import Budget
 from hypersweep.checkpoints import Checkpoints
 from hypersweep.checks import (
@@ -185,6 +186,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
     check_resources(resources, request.session)
     with opened_pool(place, definition, resources, supervision, resolved.function) as (pool, description):
         check_names(resolved, description.keys, on_event)
+        batching = choose_batching(resources, description, searcher, definition.space)
         adopted = read_adopted(adopted_path, definition, searcher, description.keys) if adopted_path else []
         if description.has_prepare and len(adopted) != request.budget.cap(searcher.size):
             pool.prepare()
@@ -196,8 +198,10 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
         with created_store(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
-            valid_metric = definition.find_valid_metric(description.keys)
-            run_session(place, study, definition, searcher, pool, supervision, on_event, valid_metric=valid_metric)
+            metric = definition.find_valid_metric(description.keys)
+            run_session(
+                place, study, definition, searcher, pool, supervision, on_event, valid_metric=metric, batching=batching
+            )
     return Study(place)
 
 
@@ -242,6 +246,7 @@ def _run_existing(
             supervision,
             on_event,
             valid_metric=definition.find_valid_metric(description.keys),
+            batching=choose_batching(resources, description, searcher, definition.space),
             is_retrying_failed=is_retrying_failed,
         )
     return Study(place)

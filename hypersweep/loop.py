@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from hypersweep.agenda import Agenda
+from hypersweep.batching import Batching
 from hypersweep.checkpoints import Checkpoints
 from hypersweep.errors import ResultLogError, SelectionError
 from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
@@ -45,6 +47,7 @@ class Loop:
         on_event: OnEvent,
         valid_metric: str | None = None,
         is_retrying_failed: bool = False,
+        batching: Batching | None = None,
     ) -> None:
         self.store = store
         self.study = study
@@ -56,9 +59,17 @@ class Loop:
         self.on_event = on_event
         self.is_retrying_failed = is_retrying_failed
         self.result_file = ResultFile(study)
+        self.batching = batching or Batching()
         self.running: dict[int, tuple[Trial, float]] = {}
+        self.batch_of: dict[int, set[int]] = {}  # of those that run: the ones of its batch that do
+        self.num_batches = 0
         self.agenda = Agenda(
-            study, searcher, seed=seed, retries=supervision.retries, is_retrying_failed=is_retrying_failed
+            study,
+            searcher,
+            seed=seed,
+            retries=supervision.retries,
+            is_retrying_failed=is_retrying_failed,
+            batching=batching,
         )
         best = study.best()
         self.best: Result | None = best.result if best else None
@@ -127,22 +138,23 @@ class Loop:
                 best=(best.trial, best.result) if best and best.result else None,
                 num_slots=self.pool.num_slots,
                 threads=self.threads,
+                batch_size=self.batching.size,
                 score=self.objective.describe(),
             )
         )
 
     def _fill_slots(self) -> None:
         """Start trials where nothing runs: at first, where a cluster has grown, and for a searcher that learns, which
-        must know of every end before. Otherwise a slot's next trial is committed together with the end of the one
-        before it."""
-        while len(self.running) < self.pool.num_slots:
-            trial = self.agenda.take_next()
-            if trial is None:
+        must know of every end before. Otherwise a slot's next trials are committed together with the end of the last
+        one before them."""
+        while (num_free := self.pool.num_slots - self.num_batches) > 0:
+            batch = self.agenda.take_batch(num_free)
+            if not batch:
                 return
             now = time.time()
             with self.store.transaction():
-                self.store.start(trial, now)
-            self._hand_out(trial, now)
+                self._store_starts(batch, now)
+            self._hand_out(batch, now)
 
     def _tell_limit(self) -> None:
         """Once, when a bound has been reached: why no new trial starts any more."""
@@ -151,13 +163,28 @@ class Loop:
             self.is_limit_told = True
             self.on_event(Noted(f"no new trial starts: {reached}"))
 
-    def _hand_out(self, trial: Trial, now: float) -> None:
-        self.running[trial.number] = (trial, now)
-        self.agenda.note_start(trial)
-        self.on_event(TrialStarted(trial))
-        if self.watcher is not None:
-            self.watcher.note_start(trial.number)
-        self.pool.submit([trial])
+    def _store_starts(self, batch: Sequence[Trial], now: float) -> None:
+        """Within a transaction: all of a batch together."""
+        for trial in batch:
+            self.store.start(trial, now)
+
+    def _hand_out(self, batch: Sequence[Trial], now: float) -> None:
+        numbers = {trial.number for trial in batch}
+        self.num_batches += 1
+        for trial in batch:
+            self.running[trial.number] = (trial, now)
+            self.batch_of[trial.number] = numbers
+            self.on_event(TrialStarted(trial))
+            if self.watcher is not None:
+                self.watcher.note_start(trial.number)
+        self.pool.submit(batch)
+
+    def _take_out(self, number: int) -> tuple[Trial, float]:
+        """Of what runs; with the last one of its batch a slot is free."""
+        batch = self.batch_of.pop(number)
+        batch.remove(number)
+        self.num_batches -= not batch
+        return self.running.pop(number)
 
     def _handle(self, event: PoolEvent, *, may_start: bool) -> None:
         if isinstance(event, Placed):
@@ -178,21 +205,21 @@ class Loop:
             self.is_stopped = True
 
     def _end(self, ended: Ended, *, may_start: bool) -> None:
-        """Commit the end of a trial, together with the start of the one that follows it in its slot, unless that is
-        still to be searched for, with what this one gave."""
-        trial, started_at = self.running.pop(ended.number)
+        """Commit the end of a trial, together with the start of what follows it in its slot, unless that is still to
+        be searched for, with what this one gave."""
+        trial, started_at = self._take_out(ended.number)
         outcome, judged = self._judge(ended.outcome)
         if self.watcher is not None:
             outcome = self.watcher.note_end(trial.number, outcome, judged)
         is_to_retry = self._settle(trial, outcome, judged)
-        may_start = may_start and not self.is_stopped and len(self.running) < self.pool.num_slots
-        following = self.agenda.take_next() if may_start and not self.searcher.is_adaptive else None
+        num_free = self.pool.num_slots - self.num_batches
+        may_start = may_start and not self.is_stopped and num_free > 0 and not self.searcher.is_adaptive
+        following = self.agenda.take_batch(num_free) if may_start else []
         now = time.time()
         with self.store.transaction():
             self._store_reports()
             self.store.end(trial.number, outcome, judged.score if judged else None, now)
-            if following is not None:
-                self.store.start(following, now)
+            self._store_starts(following, now)
         is_best = judged is not None and is_better(judged, self.best)
         if is_best:
             self.best = judged
@@ -201,7 +228,7 @@ class Loop:
         if not is_to_retry and not isinstance(outcome, Interrupted):
             self.checkpoints.note_end(trial.number, has_failed=isinstance(outcome, Failed), is_best=is_best)
         self.on_event(TrialEnded(trial, outcome, judged, is_best, now - started_at, is_to_retry))
-        if following is not None:
+        if following:
             self._hand_out(following, now)
 
     def _settle(self, trial: Trial, outcome: Outcome, judged: Result | None) -> bool:

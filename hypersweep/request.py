@@ -41,6 +41,7 @@ class SessionOptions(TypedDict, total=False):
     ray_address: str | None
     gpus_per_trial: float | None
     shared: str | None
+    batch_trials: int | Literal["auto"] | None
     trial_timeout_s: float | None
     retries: int | None
     on_error: OnError | None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hypersweep.adopt import Adopted
+from hypersweep.batching import Batching
 from hypersweep.definition import Definition
 from hypersweep.errors import StoreError
 from hypersweep.events import Noted, OnEvent
@@ -95,6 +96,7 @@ def run_session(
     on_event: OnEvent,
     *,
     valid_metric: str | None,
+    batching: Batching,
     is_retrying_failed: bool = False,
 ) -> None:
     """Run what is left of a sweep whose lock is held; tells what has changed since it began. `valid_metric` is the one
@@ -126,6 +128,7 @@ def run_session(
             valid_metric=valid_metric,
             on_event=on_event,
             is_retrying_failed=is_retrying_failed,
+            batching=batching,
         )
         if was_killed:
             loop.checkpoints.tidy(study)

@@ -15,7 +15,7 @@ from hyper_tests.processes import environment
 from hyper_tests.processes import hypersweep as run_hypersweep
 from hypersweep.cli import COMMANDS
 
-RESOURCES = "--workers --pool --gpus --trials-per-gpu --ray-address --gpus-per-trial --shared"
+RESOURCES = "--workers --pool --gpus --trials-per-gpu --batch-trials --ray-address --gpus-per-trial --shared"
 SEARCH = "--algo --order --seed --enqueue"
 BUDGET = "--max-trials --time-budget --stop-after"
 PRUNING = "--prune --min-steps --reduction-factor"
@@ -47,6 +47,7 @@ OPTIONS = {
         "What is best": "--metric --mode",
         "How to search": SEARCH,
         "When it ends": BUDGET,
+        "Where it runs": "--batch-trials",
         "Options": "--json --help",
     },
     "logs": {"Options": "--help"},

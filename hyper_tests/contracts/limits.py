@@ -29,12 +29,6 @@ def sleep_on(params: Params, trial: LiveTrial) -> float:
     return 1.0
 
 
-def sleep_for(params: Params, trial: LiveTrial) -> float:
-    """As long as the trial's number says in the setting."""
-    time.sleep(trial.settings["durations_s"][trial.number])
-    return 1.0
-
-
 def sleep_until_told(params: Params, trial: LiveTrial) -> float:
     """Trial 0 never ends; the others do when there is a file `go`."""
     told = Path(str(trial.settings["told"]))

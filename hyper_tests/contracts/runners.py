@@ -119,12 +119,6 @@ def kill_itself_namelessly(params: Params, trial: LiveTrial) -> float:
     return 1.0
 
 
-def crash_if_asked(params: Params, trial: LiveTrial) -> float:
-    if params["x"] == trial.settings["crashing"]:
-        os._exit(7)
-    return 1.0
-
-
 def print_a_lot(params: Params, trial: LiveTrial) -> float:
     """Everything that reaches a trial's log from Python."""
     print("printed")

@@ -28,7 +28,7 @@ from hyper_tests.contracts.pools import (
 )
 from hypersweep.errors import PoolError
 from hypersweep.place import Place
-from hypersweep.trial import Failed, Finished, Interrupted, Result
+from hypersweep.trial import Failed, Finished, Result
 
 DONE = Finished(Result(valid={"score": 1.0}))
 SHORT_S = 0.3
@@ -60,29 +60,6 @@ def test_one_that_cannot_be_asked_is_made_to_end(name: str, place: Place) -> Non
 def test_what_a_trial_has_started_is_asked_as_well(name: str, place: Place) -> None:
     assert run_one(name, place, limits.wait_for_child, trial_timeout_s=SHORT_S) == TIMED_OUT
     assert place.log.with_name("told").read_text() == "asked\n"
-
-
-@every_pool
-def test_each_trial_of_a_batch_has_the_whole_time(name: str, place: Place) -> None:
-    with opened(name, place, limits.sleep_for, trial_timeout_s=3.0, durations_s=[1.6] * 2) as pool:
-        pool.submit([trial(number) for number in range(2)])
-        assert outcomes(collect(pool, 2)) == dict.fromkeys(range(2), DONE)
-
-
-@every_pool
-def test_a_trial_of_a_batch_that_runs_too_long(name: str, place: Place) -> None:
-    with opened(name, place, limits.sleep_for, trial_timeout_s=SHORT_S, durations_s=[0, 1000, 0, 0]) as pool:
-        pool.submit([trial(number) for number in range(4)])
-        found = outcomes(collect(pool, 4))
-    rest = DONE if name == "inline" else Interrupted()  # within this process nothing is lost with the one
-    assert found == {0: DONE, 1: TIMED_OUT, 2: rest, 3: rest}
-
-
-@pool_of_processes
-def test_a_batch_ends_where_a_trial_returns_although_asked_to_end(name: str, place: Place) -> None:
-    with opened(name, place, limits.sleep_and_return, trial_timeout_s=SHORT_S) as pool:
-        pool.submit([trial(number) for number in range(3)])
-        assert outcomes(collect(pool, 3)) == {0: TIMED_OUT, 1: Interrupted(), 2: Interrupted()}
 
 
 @pool_of_processes

@@ -21,7 +21,7 @@ from hyper_tests.contracts.pools import (
     trial,
 )
 from hypersweep.place import Place
-from hypersweep.trial import Failed, Finished, Interrupted, Pruned, Result, Trial
+from hypersweep.trial import Failed, Finished, Pruned, Result, Trial
 
 
 @every_pool
@@ -108,21 +108,3 @@ def test_a_crash_harms_nothing_else(name: str, place: Place, runner: Callable[..
     if runner is runners.segfault:
         assert "Segmentation fault" in log_of(place), "with the Python stack"
         assert "in segfault" in log_of(place)
-
-
-@every_pool
-def test_the_trials_of_a_batch(name: str, place: Place) -> None:
-    with opened(name, place, runners.square) as pool:
-        pool.submit([trial(number) for number in range(3)])
-        found = outcomes(collect(pool, 3))
-    assert found == {n: Finished(Result(valid={"square": n * n, "seed": 2020})) for n in range(3)}
-
-
-@pool_of_processes
-def test_a_crash_within_a_batch_is_the_failure_of_one(name: str, place: Place) -> None:
-    with opened(name, place, runners.crash_if_asked, crashing=1) as pool:
-        pool.submit([trial(number) for number in range(4)])
-        found = outcomes(collect(pool, 4))
-    assert found[0] == Finished(Result(valid={"score": 1.0}))
-    assert found[1] == Failed("the process ended with exit code 7 before it returned a result")
-    assert found[2] == found[3] == Interrupted(), "they had not begun"

@@ -19,6 +19,7 @@ def install_gpus(folder: Path, *lines: str, script: str = "") -> dict[str, str]:
     folder.mkdir()
     program = folder / "nvidia-smi"
     printing = shlex.join(["printf", "%s\\n", *lines])
-    program.write_text(f'#!/bin/sh\n[ "$*" = -L ] || exit 2\n{script or printing}\n')
+    script = script or f'[ "$*" = -L ] || exit 2\n{printing}'
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     return {"PATH": f"{folder}:{os.environ['PATH']}"}

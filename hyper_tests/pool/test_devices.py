@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from hyper_tests.pool.gpus import A100, H100, MIG, install_gpus
 from hypersweep.errors import PoolError
 from hypersweep.pool import Resources
-from hypersweep.pool.devices import Device, assign_places, find_devices, read_driver
+from hypersweep.pool.devices import Device, assign_places, find_devices, find_memory_bytes, read_driver
 
 UUIDS = [line.rpartition("UUID: ")[2].rstrip(")") for line in (A100, H100)]
 
@@ -169,3 +171,17 @@ def test_nothing_is_asked_where_nothing_is_assigned(bin_dir: Path) -> None:
     hidden = assign_places(Resources(gpus="none"), environment).take()
     assert (hidden.name, hidden.label, hidden.environment) == ("cpu", "", {"CUDA_VISIBLE_DEVICES": ""})
     assert not os.path.exists("asked")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="MPS")
+def test_the_memory_of_the_smallest_gpu_is_shared_by_its_batches(tmp_path: Path) -> None:
+    script = '[ "$1" = -L ] && echo "' + A100 + '" || printf "81920\\n40960\\n"'
+    listing = install_gpus(tmp_path / "bin", script=script)
+    auto = Resources(batch_trials="auto")
+    assert find_memory_bytes(auto, listing) == 40 << 30
+    assert find_memory_bytes(replace(auto, trials_per_gpu=2), listing) == 20 << 30
+    assert find_memory_bytes(replace(auto, gpus="none"), listing) is None
+    assert find_memory_bytes(auto, {**listing, "CUDA_VISIBLE_DEVICES": ""}) is None
+    assert find_memory_bytes(Resources(batch_trials=4), listing) is None, "nobody needs it"
+    assert find_memory_bytes(auto, install_gpus(tmp_path / "parts", A100, *MIG)) is None
+    assert find_memory_bytes(auto, {"PATH": str(tmp_path)}) is None

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hyper_tests.scripted import ScriptedPool, define, run_sweep, square
 from hypersweep import resultfile
+from hypersweep.batching import Batching
 from hypersweep.definition import Definition
 from hypersweep.events import Event, TrialEnded
 from hypersweep.place import Place
@@ -87,6 +88,46 @@ def test_resuming_any_prefix_gives_the_unbroken_sweep(
         ran += pool.ran
         logged = {tuple(block.params.values()) for block in read_log(place.log)}
         assert logged == {tuple(trial.params.values()) for trial in ran if isinstance(mixed(trial), Finished)}
+        if not was_interrupted:
+            break
+    assert sorted(trial.number for trial in ran) == list(range(SIZE)), "each once"
+    assert place.log.read_bytes() == unbroken(directory, definition)
+    with Study(place) as study:
+        assert study.counts() == {"waiting": 0, "running": 0, "finished": 10, "failed": 1, "pruned": 1}
+
+
+@given(
+    num_slots=st.integers(1, 3),
+    size=st.integers(2, 5),
+    free=st.sampled_from([frozenset({"a"}), frozenset({"b"}), frozenset({"a", "b"}), frozenset()]),
+    script=positions,
+    order=orders,
+    stops=st.lists(st.integers(0, 7), max_size=4),
+)
+@settings(max_examples=60)
+def test_trials_that_run_together_give_the_same_sweep(
+    tmp_path_factory: pytest.TempPathFactory,
+    num_slots: int,
+    size: int,
+    free: frozenset[str],
+    script: list[int],
+    order: str,
+    stops: list[int],
+) -> None:
+    """Also where it is interrupted and goes on with other batches, or with none."""
+    directory, definition = tmp_path_factory.mktemp("sweeps"), define(SPACE, order=order)
+    place = fresh_place(directory)
+    ran: list[Trial] = []
+    for session, stop_after in enumerate([*stops, None]):
+        batching = Batching() if session % 3 == 2 else Batching(size, free)
+        pool = scripted_pool(num_slots, script, stop_after)
+        was_interrupted = run_sweep(place, definition, pool, batching=batching)
+        ran += pool.ran
+        params = {number: definition.open_searcher().suggest(number) for number in range(SIZE)}
+        for batch in pool.batches:
+            assert len(batch) <= batching.size
+            held = [{name: value for name, value in (params[n] or {}).items() if name not in free} for n in batch]
+            assert held.count(held[0]) == len(batch)
         if not was_interrupted:
             break
     assert sorted(trial.number for trial in ran) == list(range(SIZE)), "each once"

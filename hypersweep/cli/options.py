@@ -65,7 +65,27 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from click
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+class CountOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A number, or `auto`."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value == "auto" or isinstance(value, int):
+            return str(value) if value == "auto" else int(value)
+        if not re.fullmatch(r"\d+", value):
+            self.fail(f"got {value!r}; expected auto or a number.", param, ctx)
+        return int(value)
+
+
 DURATION = Duration()
+BATCH_TRIALS = grouped(
+    "Where it runs",
+    "--batch-trials",
+    type=CountOrAuto(),
+    metavar="N",
+    help="So many in one process, if the runner can; or auto.",
+)
 
 SPACE = grouped("What to run", "--space", default="hyper.test", show_default=True, metavar="FILE", help="The space.")
 RUNNER = grouped("What to run", "--runner", metavar="R", help="recommend, recbole, module:attr, file.py:attr.")
@@ -90,14 +110,15 @@ SEARCH = combine(
         "--algo",
         default="grid",
         metavar="A",
-        help="grid (default), random, tpe, anneal, or optuna: and tpe, cmaes or nsga2.",
+        help="grid (default), random, tpe, anneal, optuna:tpe|cmaes|nsga2.",
     ),
     grouped(
         "How to search",
         "--order",
         type=click.Choice(["sequential", "shuffled"]),
         default="sequential",
-        help="Of a grid's trials.",
+        metavar="O",
+        help="Of a grid's trials: sequential or shuffled.",
     ),
     grouped("How to search", "--seed", type=int, metavar="N", help="Of trials and search; 2020 if nothing says."),
     grouped("How to search", "--enqueue", metavar="FILE", help="Try these points first (a JSON list)."),
@@ -123,6 +144,7 @@ SESSION = combine(
     grouped("Where it runs", "--pool", metavar="P", help="local (default), inline or ray."),
     grouped("Where it runs", "--gpus", metavar="G", help="all, none or some, as in 0,1: one for each trial."),
     grouped("Where it runs", "--trials-per-gpu", type=int, metavar="K", help="Trials that share one; 1 by default."),
+    BATCH_TRIALS,
     grouped("Where it runs", "--ray-address", metavar="A", help="A cluster that runs; else one is started here."),
     grouped("Where it runs", "--gpus-per-trial", type=float, metavar="X", help="Pool ray: as in 0.5; 0: none."),
     grouped("Where it runs", "--shared", metavar="DIR", help="Pool ray: a folder that all nodes see, for checkpoints."),

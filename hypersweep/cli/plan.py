@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
+from hypersweep.batching import choose_batching
 from hypersweep.budget import Budget
-from hypersweep.checks import check_end, check_names
-from hypersweep.cli.options import BUDGET, SCORE, SEARCH, WHAT, GroupedCommand, with_short_forms
+from hypersweep.checks import check_end, check_names, check_resources
+from hypersweep.cli.options import BATCH_TRIALS, BUDGET, SCORE, SEARCH, WHAT, GroupedCommand, with_short_forms
 from hypersweep.cli.wording import format_params
 from hypersweep.definition import Definition
 from hypersweep.errors import EXIT_BAD_INPUT, EXIT_DONE, HypersweepError, naming_places
 from hypersweep.events import Event, Noted
-from hypersweep.pool import Resources
+from hypersweep.pool import Description, Resources
+from hypersweep.pool.devices import find_memory_bytes
 from hypersweep.request import Request, Resolved, resolve
-from hypersweep.runner import Key
 from hypersweep.search import Searcher
 from hypersweep.session import opened_pool
 from hypersweep.space import Choice, Distribution, Parameter, Space, count_excluded
@@ -33,6 +33,7 @@ MAX_TRIED = 10_000
 @SCORE
 @SEARCH
 @BUDGET
+@BATCH_TRIALS
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 def command(
     runner: str | None,
@@ -43,6 +44,7 @@ def command(
     max_trials: int | None,
     time_budget_s: float | None,
     stop_after: int | None,
+    batch_trials: int | Literal["auto"] | None,
     is_json: bool,
     **options: Any,
 ) -> int:
@@ -54,13 +56,25 @@ def command(
         runner=runner,
         command=command,
         assignments=with_short_forms(assignments, model=model, dataset=dataset),
-        session={"max_trials": max_trials, "time_budget_s": time_budget_s, "stop_after": stop_after},
+        session={
+            "max_trials": max_trials,
+            "time_budget_s": time_budget_s,
+            "stop_after": stop_after,
+            "batch_trials": batch_trials,
+        },
         **options,
     )
     resolved = resolve(request)
     is_named = any(name is not None for name in (runner, command, model, dataset))
-    problems, notes = _check_names(resolved) if is_named else ([], ["names were not checked: no runner or model given"])
+    problems: list[str] = []
+    notes: list[str] = []
+    check_resources(request.resources, request.session)
+    description = _check_names(resolved, request.resources, problems, notes) if is_named else None
+    if not is_named:
+        notes.append("names were not checked: no runner or model given")
     searcher = _open_searcher(resolved, request.budget, problems)
+    if description is not None and searcher is not None:
+        notes += _tell_batching(request.resources, description, searcher, resolved.definition.space, problems)
     plan = _as_json(resolved.definition, searcher, request.budget, problems)
     if is_json:
         click.echo(json.dumps(plan))
@@ -69,25 +83,42 @@ def command(
     return EXIT_BAD_INPUT if problems else EXIT_DONE
 
 
-def _check_names(resolved: Resolved) -> tuple[list[str], list[str]]:
-    """The problems, and what there is to note."""
-    notes: list[Event] = []
+def _check_names(resolved: Resolved, resources: Resources, problems: list[str], notes: list[str]) -> Description | None:
+    """What the runner declares; None, and problems more, if it cannot be used with these names."""
+    told: list[Event] = []
     try:
         with naming_places(settings=resolved.loaded.where, space=resolved.places):
-            keys = _find_keys(resolved)
-        check_names(resolved, keys, notes.append)
+            description = _describe(resolved, resources)
+        check_names(resolved, description.keys, told.append)
     except HypersweepError as error:
-        return str(error).splitlines(), []
-    return [], [note.text for note in notes if isinstance(note, Noted)]
+        problems += str(error).splitlines()
+        return None
+    notes += [note.text for note in told if isinstance(note, Noted)]
+    return description
 
 
-def _find_keys(resolved: Resolved) -> Sequence[Key] | None:
-    """What the runner declares, asked in the Python that it needs."""
+def _describe(resolved: Resolved, resources: Resources) -> Description:
+    """Asked in the Python that the runner needs."""
     definition = resolved.definition
     if definition.reference.python is None:
-        return definition.reference.load().keys(definition.settings, definition.varied)
-    with opened_pool(resolved.place, definition, Resources(), Supervision(), None) as (_, description):
-        return description.keys
+        runner, memory_bytes = definition.reference.load(), find_memory_bytes(resources)
+        return Description.of(runner, definition.settings, definition.varied, memory_bytes)
+    with opened_pool(resolved.place, definition, resources, Supervision(), None) as (_, description):
+        return description
+
+
+def _tell_batching(
+    resources: Resources, description: Description, searcher: Searcher, space: Space, problems: list[str]
+) -> list[str]:
+    try:
+        batching = choose_batching(resources, description, searcher, space)
+    except HypersweepError as error:
+        problems.append(str(error))
+        return []
+    free = [name for name in space.names if name in batching.free]
+    return [f"together: up to {batching.size} trials that differ in {' and '.join(free) or 'nothing'}"] * (
+        batching.size > 1
+    )
 
 
 def _open_searcher(resolved: Resolved, budget: Budget, problems: list[str]) -> Searcher | None:

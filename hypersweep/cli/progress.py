@@ -29,7 +29,7 @@ class Progress:
     """The state of a sweep as far as its events have told it."""
 
     size: int | None = None
-    num_slots: int = 1
+    num_at_once: int = 1
     num_done: int = 0
     num_failed: int = 0
     last_failure: str = ""
@@ -41,12 +41,13 @@ class Progress:
 
     def update(self, event: Event) -> None:
         if isinstance(event, SweepStarted):
-            self.size, self.num_slots, self.best = event.size, event.num_slots, event.best
+            self.size, self.num_at_once, self.best = event.size, event.num_slots, event.best
             self.num_failed = event.counts["failed"] or 0
             self.num_done = sum(event.counts[state] or 0 for state in ("finished", "failed", "pruned"))
             self.begun_at = time.monotonic()
         elif isinstance(event, TrialStarted):
             self.running[event.trial.number] = Running(event.trial, time.monotonic())
+            self.num_at_once = max(self.num_at_once, len(self.running))  # more than slots, where they run together
         elif isinstance(event, TrialPlaced):
             self.running[event.trial.number].where = event.where
         elif isinstance(event, TrialReported):
@@ -82,7 +83,7 @@ class Progress:
         now = time.monotonic()
         running_s = sum(max(0.0, mean_s - (now - running.started_at)) for running in self.running.values())
         waiting = self.size - self.num_done - len(self.running)
-        return (waiting * mean_s + running_s) / self.num_slots
+        return (waiting * mean_s + running_s) / self.num_at_once
 
     @property
     def has_few(self) -> bool:
@@ -109,7 +110,9 @@ def tell(event: Event, progress: Progress) -> str | None:
         size = "trials without end" if event.size is None else f"{event.size} trials"
         size += f" by {event.algo}" * (event.algo != "grid")
         threads = f"{event.threads} {'thread' if event.threads == 1 else 'threads'} each"
-        return f"sweep: {size}, {progress.num_done} done, {event.num_slots} at once, {threads}, {event.score}"
+        batches = f" {'batch' if event.num_slots == 1 else 'batches'} of up to {event.batch_size}"
+        at_once = f"{event.num_slots}{batches if event.batch_size > 1 else ''} at once"
+        return f"sweep: {size}, {progress.num_done} done, {at_once}, {threads}, {event.score}"
     if not isinstance(event, TrialEnded) or isinstance(event.outcome, Interrupted):
         return None
     attempt = f" (attempt {event.trial.attempt})" if event.trial.attempt > 1 else ""

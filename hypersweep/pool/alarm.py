@@ -27,11 +27,13 @@ class Alarm:
         self.has_rung = False
 
     @contextlib.contextmanager
-    def ringing(self) -> Iterator[None]:
-        """Within it the clock of one trial runs; a timer of somebody else's goes on afterwards."""
+    def ringing(self, left_s: float | None = None) -> Iterator[None]:
+        """Within it the clock of one trial runs, by `left_s` if it has run before; a timer of somebody else's goes on
+        afterwards."""
         self.has_rung = False
         handler = signal.signal(signal.SIGALRM, self._ring)
-        left_s, interval_s = signal.setitimer(signal.ITIMER_REAL, self.limit_s, self.grace_s)
+        due_s = self.limit_s if left_s is None else left_s
+        others_s, interval_s = signal.setitimer(signal.ITIMER_REAL, due_s, self.grace_s)
         started_at = time.monotonic()
         try:
             self.is_set = True
@@ -42,8 +44,8 @@ class Alarm:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, handler)
-            if left_s:
-                signal.setitimer(signal.ITIMER_REAL, max(left_s - (time.monotonic() - started_at), 0.001), interval_s)
+            if others_s:
+                signal.setitimer(signal.ITIMER_REAL, max(others_s - (time.monotonic() - started_at), 0.001), interval_s)
 
     def _ring(self, signum: int, frame: object) -> None:
         if self.is_set:

@@ -13,15 +13,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hypersweep.errors import HypersweepError
 from hypersweep.pool.linux import LIBC, adopt_orphans, end_children, set_oom_score
-from hypersweep.runner import LiveTrial, LoadedRunner, execute
+from hypersweep.runner import CommonLog, LiveTrial, LoadedRunner, execute, execute_together
 from hypersweep.runner.execute import TrialInterrupted, tell_exception
-from hypersweep.trial import Failed, Trial, outcome_to_json
+from hypersweep.trial import Failed, Outcome, Params, Trial, outcome_to_json
+
+Ends = Generator[tuple[int, Outcome], None, None]
 
 END = b"end"
 CHECK_S = 0.5
@@ -94,31 +96,64 @@ def run_in_child(
 def run_batch(
     messages: Messages, runner: LoadedRunner, settings: Mapping[str, Any], request: Mapping[str, Any]
 ) -> None:
-    """Run the trials of one request of the server, one after another, and tell how each ended."""
+    """Run the trials of one request of the server, and tell how each ended."""
     os.environ.update(request["environment"])
-    for text, folder in request["batch"]:
-        trial = Trial.from_json(text)
-        live = LiveTrial(
-            number=trial.number,
-            seed=trial.seed,
-            folder=Path(folder),
-            settings=settings,
-            prepared=Path(request["prepared"]) if request["prepared"] else None,
-            device=request["device"],
-            attempt=trial.attempt,
-            send_report=lambda step, metrics, number=trial.number: messages.report(  # type: ignore[misc]
-                {"number": number, "report": [step, metrics]}
-            ),
-            is_prune_asked=lambda number=trial.number: messages.is_prune_asked(number),  # type: ignore[misc]
-        )
-        try:
-            with _output_to(live.log_path):
-                outcome = execute(runner.call, trial.params, live)
-        except OSError as error:
-            outcome = Failed(f"{live.folder}: cannot be made ({error.strerror}); expected room for the trial's log")
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is known now shall arrive
-        messages.send({"number": trial.number, "outcome": outcome_to_json(outcome)})
-        signal.signal(signal.SIGTERM, _raise_interrupted)
+    batch = [
+        (trial.params, _enliven(trial, Path(folder), messages, settings, request))
+        for trial, folder in ((Trial.from_json(text), folder) for text, folder in request["batch"])
+    ]
+    with contextlib.closing(_run_alone(runner, *batch[0]) if len(batch) == 1 else _run_together(runner, batch)) as ends:
+        for number, outcome in ends:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is known now shall arrive
+            messages.send({"number": number, "outcome": outcome_to_json(outcome)})
+            signal.signal(signal.SIGTERM, _raise_interrupted)
+
+
+def _enliven(
+    trial: Trial, folder: Path, messages: Messages, settings: Mapping[str, Any], request: Mapping[str, Any]
+) -> LiveTrial:
+    return LiveTrial(
+        number=trial.number,
+        seed=trial.seed,
+        folder=folder,
+        settings=settings,
+        prepared=Path(request["prepared"]) if request["prepared"] else None,
+        device=request["device"],
+        attempt=trial.attempt,
+        send_report=lambda step, metrics: messages.report({"number": trial.number, "report": [step, metrics]}),
+        is_prune_asked=lambda: messages.is_prune_asked(trial.number),
+    )
+
+
+def _run_alone(runner: LoadedRunner, params: Params, live: LiveTrial) -> Ends:
+    try:
+        with _output_to(live.log_path):
+            outcome = execute(runner.call, params, live)
+    except OSError as error:
+        outcome = _no_log(live, error)
+    yield live.number, outcome
+
+
+def _run_together(runner: LoadedRunner, batch: Sequence[tuple[Params, LiveTrial]]) -> Ends:
+    assert runner.run_batch is not None, "the loop has asked"
+    log = CommonLog([live for _, live in batch])
+    try:
+        log.begin()
+    except OSError as error:
+        for _, live in batch:
+            yield live.number, _no_log(live, error)
+        return
+    with contextlib.closing(execute_together(runner.run_batch, batch)) as ends, contextlib.ExitStack() as output:
+        output.enter_context(_output_to(log.holder.log_path))
+        for live, outcome in ends:
+            if log.note_end(live):
+                output.close()
+                output.enter_context(_output_to(log.holder.log_path))
+            yield live.number, outcome
+
+
+def _no_log(live: LiveTrial, error: OSError) -> Failed:
+    return Failed(f"{live.folder}: cannot be made ({error.strerror}); expected room for the trial's log")
 
 
 def run_prepare(messages: Messages, runner: LoadedRunner, settings: Mapping[str, Any]) -> None:

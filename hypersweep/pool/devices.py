@@ -123,6 +123,23 @@ def find_devices(environment: Mapping[str, str]) -> tuple[list[Device], str]:
     ], told
 
 
+def find_memory_bytes(resources: Resources, environment: Mapping[str, str] = os.environ) -> int | None:
+    """The memory that a batch of trials may have of a GPU, the smallest of the machine; None if the trials compute on
+    none, nobody can say, or `--batch-trials auto`, which alone needs it, is not given."""
+    if resources.batch_trials != "auto" or resources.gpus == "none" or HAS_MPS:
+        return None
+    shown, told = find_devices(environment)
+    program = shutil.which("nvidia-smi", path=environment.get("PATH"))
+    if program is None or not shown or "MIG" in told:  # of a part no memory is told in this form
+        return None
+    try:
+        done = _run(program, environment, "--query-gpu=memory.total", "--format=csv,noheader,nounits")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    sizes_mib = [int(line) for line in done.stdout.split() if line.isdigit()]
+    return (min(sizes_mib) << 20) // resources.trials_per_gpu if sizes_mib else None
+
+
 @dataclass(frozen=True)
 class _Gpu:
     """`names` are those that CUDA_VISIBLE_DEVICES may hold: its number and its UUID. One that is divided (MIG) is
@@ -139,19 +156,23 @@ def _list_gpus(environment: Mapping[str, str]) -> tuple[list[_Gpu], str]:
         listed = read_driver(DRIVER_FOLDER)
         return listed, _tell(listed) or "nvidia-smi is not on the PATH"
     try:
-        done = subprocess.run(
-            [program, "-L"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=LISTING_TIMEOUT_S,
-        )
+        done = _run(program, environment, "-L")
     except (OSError, subprocess.TimeoutExpired) as error:
         return [], f"nvidia-smi -L does not answer ({error})"
     listed = _parse_listing(done.stdout)
     lines = (done.stdout + done.stderr).strip().splitlines()
     return listed, _tell(listed) or f"nvidia-smi -L says {(lines or ['nothing'])[0]!r}"
+
+
+def _run(program: str, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=LISTING_TIMEOUT_S,
+    )
 
 
 def _parse_listing(text: str) -> list[_Gpu]:

@@ -18,10 +18,10 @@ from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Pruned
 
 @dataclass
 class Forked:
-    """A process and the trials it has yet to tell the outcome of, of which the first is under way.
+    """A process and the trials it has yet to tell the outcome of, all of them under way.
 
     due_at        when it is to be asked to end; once it was asked, or is over, when it is to be killed
-    ends_as       what the trial under way comes to, once the process was asked to end: timed out, or interrupted
+    ends_as       what the trials come to, once the process was asked to end: timed out, or interrupted
     last_message  kept back until the process has ended: then nothing of it runs any more
     """
 
@@ -66,7 +66,7 @@ class Forked:
             self.connection.send(line + b"\n")
 
     def settle(self, outcome: Outcome) -> Outcome:
-        """What counts, when the trial under way says it ended as `outcome`. One that has run too long is a failure
+        """What counts, when a trial says it ended as `outcome`. One that has run too long is a failure
         whatever it returned; one that failed while it was being stopped failed because of that."""
         if self.ends_as is None or (isinstance(self.ends_as, Interrupted) and isinstance(outcome, Finished | Pruned)):
             return outcome

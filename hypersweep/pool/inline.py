@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
 import os
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from hypersweep.errors import PoolError
 from hypersweep.pool.alarm import Alarm
-from hypersweep.pool.devices import assign_places
+from hypersweep.pool.devices import assign_places, find_memory_bytes
 from hypersweep.pool.endings import timed_out
+from hypersweep.pool.inline_output import TrialOutput
+from hypersweep.pool.inline_together import Together
 from hypersweep.pool.local import LocalPool
 from hypersweep.pool.protocol import Description, Ended, Placed, Pool, PoolEvent, Reported, Work
 from hypersweep.pool.resources import Resources
@@ -49,12 +47,14 @@ class InlinePool:
         self.num_slots = places.num_slots
         self.device = places.take()
         self.alarm = None if work.trial_timeout_s is None else Alarm(work.trial_timeout_s, work.grace_s)
+        self.memory_bytes = find_memory_bytes(resources)
         self.work = work
         os.environ.update({**thread_environment(work.threads), **self.device.environment})
         self.runner = work.reference.load() if work.function is None else work.reference.wrap(work.function)
         self.prepared: Path | None = None
-        self.waiting: deque[Trial] = deque()
-        self.output = _TrialOutput()
+        self.waiting: deque[Sequence[Trial]] = deque()
+        self.together: Together | None = None
+        self.output = TrialOutput()
         self.on_report: Callable[[Reported], None] | None = None
         self.pruned: set[int] = set()
         self.is_in_trial = False
@@ -62,9 +62,7 @@ class InlinePool:
         self.listener_error: Exception | None = None
 
     def describe(self) -> Description:
-        return Description(
-            keys=self.runner.keys(self.work.settings, self.work.varied), has_prepare=self.runner.prepare is not None
-        )
+        return Description.of(self.runner, self.work.settings, self.work.varied, self.memory_bytes)
 
     def prepare(self) -> Path | None:
         if self.runner.prepare is None:
@@ -78,7 +76,7 @@ class InlinePool:
         return self.prepared
 
     def submit(self, batch: Sequence[Trial]) -> None:
-        self.waiting.extend(batch)
+        self.waiting.append(batch)
 
     def listen(self, on_report: Callable[[Reported], None]) -> None:
         self.on_report = on_report
@@ -88,8 +86,12 @@ class InlinePool:
 
     def wait(self, timeout_s: float) -> list[PoolEvent]:
         events: list[PoolEvent] = []
-        while self.waiting:
-            trial = self.waiting.popleft()
+        while self.waiting and self.together is None:
+            batch = self.waiting.popleft()
+            if len(batch) > 1:
+                self.together = self._begin_together(batch)
+                break
+            (trial,) = batch
             try:
                 events.extend(self._run(trial))
             except TrialInterrupted:
@@ -97,12 +99,23 @@ class InlinePool:
                 break
             finally:
                 self.pruned.discard(trial.number)
+        if self.together is not None:
+            events.extend(self._go_on_together(self.together))
         if self.listener_error is not None:
             raise self.listener_error
         return events
 
     def _run(self, trial: Trial) -> list[PoolEvent]:
-        events: list[PoolEvent] = [Placed(trial.number, self.device.label)] if self.device.label else []
+        events: list[PoolEvent] = []
+        live = self._enliven(trial, events)
+        with self.output.sent_to(live):
+            outcome = self._execute(trial, live) if self.alarm is None else self._execute_by(self.alarm, trial, live)
+        return [*events, Ended(trial.number, outcome)]
+
+    def _enliven(self, trial: Trial, events: list[PoolEvent]) -> LiveTrial:
+        """The trial as the runner is handed it; what happens to it goes to `events` if nobody listens."""
+        if self.device.label:
+            events.append(Placed(trial.number, self.device.label))
 
         def send_report(step: int, metrics: Mapping[str, float]) -> None:
             reported = Reported(trial.number, step, metrics)
@@ -111,7 +124,7 @@ class InlinePool:
             else:
                 self._tell(reported, self.on_report)
 
-        live = LiveTrial(
+        return LiveTrial(
             number=trial.number,
             seed=trial.seed,
             folder=self.work.place.trial_folder(trial.number),
@@ -122,9 +135,30 @@ class InlinePool:
             send_report=send_report,
             is_prune_asked=lambda: trial.number in self.pruned,
         )
-        with self.output.sent_to(live):
-            outcome = self._execute(trial, live) if self.alarm is None else self._execute_by(self.alarm, trial, live)
-        return [*events, Ended(trial.number, outcome)]
+
+    def _begin_together(self, batch: Sequence[Trial]) -> Together:
+        assert self.runner.run_batch is not None, "the loop has asked"
+        told: list[PoolEvent] = []
+        lives = [(trial.params, self._enliven(trial, told)) for trial in batch]
+        together = Together(self.runner.run_batch, lives, told, self.alarm)
+        together.begin_logs()
+        return together
+
+    def _go_on_together(self, together: Together) -> list[PoolEvent]:
+        """What has ended is committed before the others go on."""
+        try:
+            with self.output.sent_to(together.log.holder):
+                self.is_in_trial = True
+                together.go_on()
+        except TrialInterrupted:
+            together.end_all(Interrupted())
+        finally:
+            self.is_in_trial = False
+        if not together.running:
+            self.together = None
+        told = together.take_told()
+        self.pruned -= {event.number for event in told if isinstance(event, Ended)}
+        return told
 
     def _tell(self, reported: Reported, on_report: Callable[[Reported], None]) -> None:
         """The listener's code runs within the trial, but is no part of it: a signal waits for its end, its errors are
@@ -164,59 +198,12 @@ class InlinePool:
             raise TrialInterrupted
 
     def stop(self, grace_s: float) -> list[PoolEvent]:
-        ended: list[PoolEvent] = [Ended(trial.number, Interrupted()) for trial in self.waiting]
+        ended: list[PoolEvent] = [Ended(trial.number, Interrupted()) for batch in self.waiting for trial in batch]
         self.waiting.clear()
+        if self.together is not None:
+            self.together.end_all(Interrupted())
+            ended += self.together.take_told()
         return ended
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-class _TrialOutput(io.TextIOBase):
-    """What Python prints during a trial, in a file that appears with its first character.
-
-    One stream for all trials: what the first one has set up to write there, such as logging, serves the next as well.
-    """
-
-    def __init__(self) -> None:
-        self.trial: LiveTrial | None = None
-        self.file: TextIO | None = None
-        self.streams = sys.stdout, sys.stderr
-
-    @contextlib.contextmanager
-    def sent_to(self, trial: LiveTrial) -> Iterator[None]:
-        self.trial = trial
-        self.streams = sys.stdout, sys.stderr
-        try:
-            sys.stdout = sys.stderr = self
-            yield
-        finally:
-            sys.stdout, sys.stderr = self.streams
-            file, self.trial, self.file = self.file, None, None
-            if file is not None:
-                with contextlib.suppress(OSError):
-                    file.close()
-
-    @contextlib.contextmanager
-    def interrupted(self) -> Iterator[None]:
-        """Within it, what is printed goes where it went before the trial."""
-        stdout, stderr = self.streams
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            yield
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if self.file is None and self.trial is not None:
-            path = self.trial.log_path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
-        return len(text) if self.file is None else self.file.write(text)  # None: a thread that outlives its trial
-
-    def flush(self) -> None:
-        if self.file is not None:
-            self.file.flush()
-
-    def close(self) -> None:
-        """Stays open: it is not the trial's to close."""

@@ -19,11 +19,10 @@ from typing import Any, NoReturn
 
 from hypersweep import errors
 from hypersweep.errors import PoolError, RunnerError
-from hypersweep.pool.devices import FORK_SAFE, Device, Places, assign_places
+from hypersweep.pool.devices import FORK_SAFE, Device, Places, assign_places, find_memory_bytes
 from hypersweep.pool.protocol import Description, Ended, Placed, PoolEvent, Reported, Work
 from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
-from hypersweep.runner import Key
 from hypersweep.runner.execute import name_signal
 from hypersweep.runner.interpreter import command_for
 from hypersweep.trial import Interrupted, Outcome, Trial, outcome_from_json
@@ -35,7 +34,7 @@ CLOSE_GRACE_S = 2.0
 
 @dataclass
 class Batch:
-    """Trials that run one after another in one process, in a place on `device`; `pid` as soon as it is known."""
+    """Trials that run in one process, in a place on `device`; `pid` as soon as it is known."""
 
     device: Device
     unended: set[int]
@@ -50,6 +49,7 @@ class LocalPool:
         refuse_function(work)
         self.places = places or assign_places(resources)
         self.num_slots = self.places.num_slots
+        self.memory_bytes = find_memory_bytes(resources)
         self.work = work
         self.prepared: Path | None = None
         self.batch_of: dict[int, Batch] = {}  # the trials that run
@@ -81,15 +81,12 @@ class LocalPool:
                 "settings": dict(self.work.settings),
                 "varied": dict(self.work.varied),
                 "limits": [self.work.trial_timeout_s, self.work.grace_s],
+                "memory_bytes": self.memory_bytes,
             }
         )
 
     def describe(self) -> Description:
-        described = self._await("described")
-        keys = described["keys"]
-        return Description(
-            keys=None if keys is None else [Key(**key) for key in keys], has_prepare=described["has_prepare"]
-        )
+        return Description.from_json(self._await("described"))
 
     def prepare(self) -> Path | None:
         self._send({"prepare": True})

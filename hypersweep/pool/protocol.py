@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hypersweep.place import Place
-from hypersweep.runner import Key, RunnerReference
+from hypersweep.runner import Key, LoadedRunner, RunnerReference
 from hypersweep.runner.contract import GRACE_S
 from hypersweep.trial import Outcome, Trial
 
@@ -35,10 +35,38 @@ class Work:
 
 @dataclass(frozen=True)
 class Description:
-    """What a runner declares: its keys (None: any are accepted), and whether it prepares data."""
+    """What a runner declares: its keys (None: any are accepted), and whether it prepares data.
+
+    `batch_free` are the parameters in which trials that run together may differ (None: trials never run together), and
+    `batch_size` is how many of them fit on a device, as far as that is known.
+    """
 
     keys: list[Key] | None
     has_prepare: bool
+    batch_free: list[str] | None = None
+    batch_size: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        runner: LoadedRunner,
+        settings: Mapping[str, Any],
+        varied: Mapping[str, Sequence[Any]],
+        memory_bytes: int | None,
+    ) -> Description:
+        """`memory_bytes`: of a device, for a trial or a batch of them; None: not known, or of no matter."""
+        return cls(
+            keys=runner.keys(settings, varied),
+            has_prepare=runner.prepare is not None,
+            batch_free=runner.batch_free(settings, varied),
+            batch_size=runner.batch_size(settings, varied, memory_bytes),
+        )
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Description:
+        """What `dataclasses.asdict` has made of one."""
+        keys = fields["keys"]
+        return cls(**{**fields, "keys": None if keys is None else [Key(**key) for key in keys]})
 
 
 @dataclass(frozen=True)
@@ -72,10 +100,12 @@ PoolEvent = Placed | Reported | Ended
 class Pool(Protocol):
     """Runs batches of trials, `num_slots` of them at once. Used by one thread of the controller.
 
+    A batch is one trial, or several that the runner runs together (`run_batch`): then they begin at the same time and
+    share their process, and each ends by itself.
     A trial that crashes ends as failed, and so does one that runs longer than `Work.trial_timeout_s`, counted from its
-    own begin: it is asked to end, and made to after `Work.grace_s`; those of its batch that had not begun are
-    interrupted. A trial whose place to run was lost (a server process killed) ends as
-    interrupted, and the loop submits it again.
+    begin: it is asked to end, and made to after `Work.grace_s`. Both hold for all trials of the batch that have not
+    ended. A trial whose place to run was lost (a server process killed) ends as interrupted, and the loop submits it
+    again.
     """
 
     num_slots: int
@@ -91,7 +121,8 @@ class Pool(Protocol):
         ...
 
     def submit(self, batch: Sequence[Trial]) -> None:
-        """Run the trials of a batch in one slot; there must be a free one. Returns at once."""
+        """Run the trials of a batch in one slot; there must be a free one. Returns at once. Only a runner that has a
+        `run_batch` gets several."""
         ...
 
     def listen(self, on_report: Callable[[Reported], None]) -> None:

@@ -6,7 +6,7 @@ and ends.
 
 Requests:  {"batch": [[trial, folder], …], "prepared": path, "device": name, "environment": {…}}   {"prepare": true}
            {"prune": 7}   {"stop": grace_s}
-Messages:  {"described": {"keys": […], "has_prepare": …}}   {"prepared": path}   {"error": [class, text]}
+Messages:  {"described": {"keys": […], …}}   {"prepared": path}   {"error": [class, text]}
            {"number": 7, "begun": pid}   {"number": 7, "report": [step, {…}]}   {"number": 7, "outcome": …}
 """
 
@@ -34,6 +34,7 @@ from hypersweep.pool.endings import describe_death, not_started, timed_out
 from hypersweep.pool.forked import Forked
 from hypersweep.pool.guard import guard_server
 from hypersweep.pool.linux import adopt_orphans, collapse_memory, end_children, find_children, find_oom_score
+from hypersweep.pool.protocol import Description
 from hypersweep.runner import LoadedRunner, RunnerReference
 from hypersweep.runner.memory import KernelKills
 from hypersweep.trial import Failed, Interrupted, outcome_from_json, outcome_to_json
@@ -144,11 +145,11 @@ class Server:
             process.connection.close()
 
     def _begin(self, process: Forked) -> None:
-        """The first of the trials that have not ended begins now."""
-        if process.unended:
-            if self.trial_timeout_s is not None:
-                process.due_at = time.monotonic() + self.trial_timeout_s
-            self.send({"number": process.unended[0], "begun": process.pid})
+        """Its trials begin now; it has none if it prepares."""
+        if process.unended and self.trial_timeout_s is not None:
+            process.due_at = time.monotonic() + self.trial_timeout_s
+        for number in process.unended:
+            self.send({"number": number, "begun": process.pid})
 
     def _ask_to_end(self, process: Forked, ends_as: Failed | Interrupted, grace_s: float) -> None:
         """Once: what was asked already keeps its reason, and has no longer than this."""
@@ -187,21 +188,16 @@ class Server:
                 process.last_message = message
 
     def _take_outcome(self, process: Forked, message: dict[str, Any]) -> None:
-        if message["number"] not in process.unended[:1]:
+        if message["number"] not in process.unended:
             return  # the trial has forked, and returned in both processes
-        del process.unended[0]
+        process.unended.remove(message["number"])
         if process.ends_as is not None:
             outcome = process.settle(outcome_from_json(message["outcome"]))
             message = {**message, "outcome": outcome_to_json(outcome)}
-        if not process.unended:
+        if process.unended:
+            self.send(message)
+        else:
             process.last_message, process.due_at = message, time.monotonic() + self.grace_s
-            return
-        self.send(message)
-        if process.ends_as is None:
-            self._begin(process)
-        else:  # what is left of the batch has not begun, or only just
-            process.ends_as = Interrupted()
-            process.send_signal(signal.SIGKILL)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -231,12 +227,12 @@ class Server:
             self._tell_ends(process.unended, process.ends_as or Failed(death))
 
     def _tell_ends(self, numbers: Sequence[int], outcome: Failed | Interrupted) -> None:
-        """The first of these trials ended so, and the others had not begun; none: it was the preparation."""
+        """These trials ended so; none: it was the preparation."""
         if not numbers:
             problem = outcome.error if isinstance(outcome, Failed) else "interrupted"
             self.send({"error": ["RunnerError", f"{self.runner.name}: prepare failed: {problem}"]})
-        for position, number in enumerate(numbers):
-            self.send({"number": number, "outcome": outcome_to_json(outcome if position == 0 else Interrupted())})
+        for number in numbers:
+            self.send({"number": number, "outcome": outcome_to_json(outcome)})
 
 
 def main() -> None:
@@ -248,12 +244,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         runner = reference.load()
-        keys = runner.keys(start["settings"], start["varied"])
-        described = {
-            "keys": None if keys is None else [dataclasses.asdict(key) for key in keys],
-            "has_prepare": runner.prepare is not None,
-        }
-        controller.sendall(json.dumps({"described": described}).encode() + b"\n")
+        described = Description.of(runner, start["settings"], start["varied"], start["memory_bytes"])
+        controller.sendall(json.dumps({"described": dataclasses.asdict(described)}).encode() + b"\n")
         for name in runner.preload:
             reference.import_module(name)
         if has_initialised_cuda():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from hypersweep.runner.returned import read_metrics
 from hypersweep.settings import Key
 from hypersweep.trial import Params, is_storable
 
-__all__ = ["GRACE_S", "Key", "LiveTrial", "Runner"]
+__all__ = ["GRACE_S", "BatchRunner", "Key", "LiveTrial", "Runner"]
 
 GRACE_S = 10.0  # how long a trial that is asked to end may take, for its checkpoint
 
@@ -20,6 +21,12 @@ GRACE_S = 10.0  # how long a trial that is asked to end may take, for its checkp
 def _never() -> bool:
     """Where nobody asks for it."""
     return False
+
+
+def _print_line(text: str) -> None:
+    """Where the log is what the process prints."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def _drop_report(step: int, metrics: Mapping[str, float]) -> None:
@@ -49,6 +56,7 @@ class LiveTrial:
     attempt: int = 1
     last_step: int | None = None
     send_report: Callable[[int, Mapping[str, float]], None] = _drop_report
+    write_line: Callable[[str], None] = _print_line
     is_prune_asked: Callable[[], bool] = _never
 
     @property
@@ -62,6 +70,11 @@ class LiveTrial:
     def log_path(self) -> Path:
         """Where the trial's stdout and stderr go."""
         return self.folder / "log.txt"
+
+    def log(self, text: str) -> None:
+        """Print a line to the trial's log. It gets there also where trials run together: what is simply printed then
+        is in the log of one of them."""
+        self.write_line(text)
 
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
         """Tell an intermediate result; never waits.
@@ -89,7 +102,7 @@ class Runner(Protocol):
     A trial is asked to end, by an interrupt or for its time, by SIGTERM to its process group: the runner's `finally`
     blocks have `GRACE_S` for a checkpoint.
 
-    The callable may carry three attributes:
+    The callable may carry attributes:
 
     `keys`      a sequence of `Key`, or a function `keys(settings)` that gives one, where a parameter of the space
                 stands in the settings as the list of its values; absent: any key is accepted
@@ -97,6 +110,27 @@ class Runner(Protocol):
                 per host and with all fixed settings; idempotent. The path is `trial.prepared`. Absent: nothing to do
     `preload`   names of modules that the trials' server process imports besides the runner's own (they must start
                 no threads); absent: none
+    `run_batch` a `BatchRunner`, for sweeps with `--batch-trials`; absent: trials never run together
+    `batch_free`
+                the names of parameters in which trials that run together may differ, or a function
+                `batch_free(settings)` that gives them as `keys` does its own; None: with these settings trials never
+                run together. Absent: none of the names
+    `batch_size`
+                `batch_size(settings, memory_bytes) -> int`: how many trials `--batch-trials auto` puts together on a
+                device with so much memory; asked only where the devices' memory is known. Absent: 1
     """
 
     def __call__(self, params: Params, trial: LiveTrial) -> Any: ...
+
+
+class BatchRunner(Protocol):
+    """The work of several trials at once, such as those of one model whose weights have one dimension more. Called in
+    place of the runner, in one process, with the params and the `LiveTrial` of each.
+
+    It gives each trial's end as it comes: the number with what the runner would have returned, or with the exception
+    that it would have raised (what `trial.report` raises is for that trial alone, and has to be caught). If it raises,
+    all trials that have not ended yet have failed, and so they have if the process dies or runs too long; at an
+    interrupt all of them are asked to end.
+    """
+
+    def __call__(self, batch: Sequence[tuple[Params, LiveTrial]]) -> Iterable[tuple[int, Any]]: ...

@@ -6,6 +6,8 @@ import contextlib
 import signal
 import sys
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 from hypersweep.errors import HypersweepError, TrialPruned
 from hypersweep.runner.contract import LiveTrial, Runner
@@ -27,10 +29,14 @@ class TrialInterrupted(BaseException):
 def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
     """Run one trial to its outcome, whatever the runner raises but `TrialInterrupted`. A traceback of the runner's
     goes to stderr, which is the trial's log."""
-    _begin_log(trial)
+    begin_log(trial)
+    return judge(lambda: runner(params, trial), trial)
+
+
+def judge(work: Callable[[], Any], trial: LiveTrial) -> Outcome:
+    """The outcome of a trial whose runner returns or raises what `work` does."""
     try:
-        returned = runner(params, trial)
-        return Finished(read_returned(returned))
+        return Finished(read_returned(work()))
     except TrialInterrupted:
         raise
     except TrialPruned:
@@ -47,7 +53,7 @@ def execute(runner: Runner, params: Params, trial: LiveTrial) -> Outcome:
         return Failed(mark_out_of_memory(tell_exception(error)))
 
 
-def _begin_log(trial: LiveTrial) -> None:
+def begin_log(trial: LiveTrial) -> None:
     """Tell the attempts in a log apart."""
     with contextlib.suppress(OSError, ValueError):
         if trial.attempt > 1 and trial.log_path.stat().st_size:

@@ -18,7 +18,7 @@ from typing import Any
 
 from hypersweep.errors import HypersweepError, RunnerError, did_you_mean
 from hypersweep.runner.command import CommandRunner
-from hypersweep.runner.contract import Key, Runner
+from hypersweep.runner.contract import BatchRunner, Key, Runner
 from hypersweep.runner.execute import tell_exception
 from hypersweep.runner.function import adapt
 
@@ -114,6 +114,9 @@ class RunnerReference:
             declared_keys=getattr(function, "keys", None),
             prepare=getattr(function, "prepare", None),
             preload=tuple(getattr(function, "preload", ())),
+            run_batch=getattr(function, "run_batch", None),
+            declared_free=getattr(function, "batch_free", ()),
+            choose_batch_size=getattr(function, "batch_size", None),
         )
 
     def import_module(self, target: str) -> ModuleType:
@@ -143,11 +146,27 @@ class LoadedRunner:
     declared_keys: Sequence[Key | str] | Callable[[Mapping[str, Any]], Sequence[Key | str]] | None = None
     prepare: Callable[[Mapping[str, Any]], str | os.PathLike[str]] | None = None
     preload: tuple[str, ...] = ()
+    run_batch: BatchRunner | None = None
+    declared_free: Sequence[str] | Callable[[Mapping[str, Any]], Sequence[str] | None] | None = ()
+    choose_batch_size: Callable[[Mapping[str, Any], int], int] | None = None
 
     def keys(self, settings: Mapping[str, Any], varied: Mapping[str, Sequence[Any]]) -> list[Key] | None:
         """The declared keys; None if any key is accepted. A plain name counts as a key of that name."""
         declared = self.declared_keys({**settings, **varied}) if callable(self.declared_keys) else self.declared_keys
         return None if declared is None else [Key(key) if isinstance(key, str) else key for key in declared]
+
+    def batch_free(self, settings: Mapping[str, Any], varied: Mapping[str, Sequence[Any]]) -> list[str] | None:
+        """The parameters in which trials that run together may differ; None if trials never do."""
+        free = self.declared_free({**settings, **varied}) if callable(self.declared_free) else self.declared_free
+        return None if free is None or self.run_batch is None else list(free)
+
+    def batch_size(
+        self, settings: Mapping[str, Any], varied: Mapping[str, Sequence[Any]], memory_bytes: int | None
+    ) -> int:
+        """How many trials fit together on a device with so much memory; None: unknown, or no device."""
+        if memory_bytes is None or self.choose_batch_size is None:
+            return 1
+        return max(1, self.choose_batch_size({**settings, **varied}, memory_bytes))
 
 
 _imports_under_way: list[str] = []

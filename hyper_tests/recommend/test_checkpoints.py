@@ -63,9 +63,9 @@ def assert_same(told: Told, unbroken: Told, *, from_epoch: int = 1) -> None:
 @every_model
 @pytest.mark.parametrize("epoch", [1, 2, 3, 4, 5])
 def test_a_trial_that_was_cut_goes_on_bit_for_bit(make_trial: MakeTrial, model: str, epoch: int) -> None:
-    unbroken = make_trial(model=model).run()
+    unbroken = make_trial(model=model, stopping_step=10).run()
     assert len(unbroken.reports) == 5
-    trial = make_trial(model=model)
+    trial = make_trial(model=model, stopping_step=10)
     run_cut(trial, epoch)
     told = trial.run()
     assert f"goes on after epoch {epoch}\n" in told.log
@@ -107,8 +107,8 @@ def test_a_trial_cut_between_two_epochs_does_the_later_one_again(
     make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     """Its validation had been made and its checkpoint not written."""
-    unbroken = make_trial(model=model).run()
-    trial = make_trial(model=model)
+    unbroken = make_trial(model=model, stopping_step=10).run()
+    trial = make_trial(model=model, stopping_step=10)
     replace, count = os.replace, itertools.count(1)
 
     def cut(source: str, target: str) -> None:
@@ -232,7 +232,7 @@ def test_the_checkpoint_of_another_trial_is_not_used(
     assert trial.checkpoints == ["best.pt"]
 
 
-@pytest.mark.parametrize("name", ["torch", "hypersweep", "threads", "device", "format"])
+@pytest.mark.parametrize("name", ["torch", "hypersweep", "device", "format"])
 def test_the_checkpoint_of_another_version_or_machine_is_not_used(make_trial: MakeTrial, name: str) -> None:
     trial = make_trial()
     unbroken = trial.run()
@@ -262,10 +262,12 @@ def damage(path: Path, kind: str, share: float) -> None:
 @pytest.fixture(scope="module")
 def cut_and_ended(make_trial: MakeTrial) -> tuple[ShortTrial, ShortTrial, Told]:
     """A trial that was cut some epochs after its best, and one that had ended, with what it told."""
-    cut, ended = make_trial(**WITH_EARLY_BEST), make_trial(**WITH_EARLY_BEST)
-    run_cut(cut, 4)
-    assert cut.checkpoints == ["epoch-0002.pt", "epoch-0004.pt"]
-    return cut, ended, ended.run()
+    for seed in range(100):
+        cut, ended = make_trial(seed=seed, **WITH_EARLY_BEST), make_trial(seed=seed, **WITH_EARLY_BEST)
+        run_cut(cut, 4)
+        if cut.checkpoints == ["epoch-0002.pt", "epoch-0004.pt"]:
+            return cut, ended, ended.run()
+    pytest.fail("no seed has its best epoch of four in the second")
 
 
 @settings(max_examples=30)
@@ -279,7 +281,7 @@ def test_a_damaged_checkpoint_changes_nothing(
 ) -> None:
     """Either the damage is found and the trial starts from its beginning, or it is where nothing stands."""
     cut, ended, unbroken = cut_and_ended
-    trial = make_trial(**WITH_EARLY_BEST)
+    trial = make_trial(seed=cut.seed, **WITH_EARLY_BEST)
     shutil.copytree((ended if name == "best.pt" else cut).folder / "checkpoint", trial.folder / "checkpoint")
     damage(trial.folder / "checkpoint" / name, kind, share)
     told = trial.run()

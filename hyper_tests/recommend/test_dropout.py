@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 
-from hypersweep.recommend.models.dropout import Dropout
+from hypersweep.recommend.models.dropout import Dropout, noise_from
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.2, 0.5, 0.9])
@@ -40,3 +42,28 @@ def test_the_seed_decides() -> None:
     assert not torch.equal(Dropout(0.5)(x), first)
     torch.manual_seed(3)
     assert torch.equal(Dropout(0.5)(x), first)
+
+
+def test_noise_comes_from_the_generator_that_is_given() -> None:
+    x = torch.ones(7, 9)
+    torch.manual_seed(3)
+    outside = Dropout(0.5)(x)
+    torch.manual_seed(3)
+    with noise_from(torch.Generator().manual_seed(4)):
+        first = Dropout(0.5)(x)
+    assert torch.equal(Dropout(0.5)(x), outside)
+    with noise_from(torch.Generator().manual_seed(4)):
+        assert torch.equal(Dropout(0.5)(x), first)
+    assert not torch.equal(first, outside)
+
+
+def test_noise_is_given_to_one_thread_only() -> None:
+    x = torch.ones(7, 9)
+    torch.manual_seed(3)
+    drawn = []
+    with noise_from(torch.Generator().manual_seed(4)):
+        thread = threading.Thread(target=lambda: drawn.append(Dropout(0.5)(x)))
+        thread.start()
+        thread.join()
+    torch.manual_seed(3)
+    assert torch.equal(drawn[0], Dropout(0.5)(x))

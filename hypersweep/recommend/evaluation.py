@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hypersweep.recommend.batches import Batch, Rows, Splits
+from hypersweep.recommend.lanes import MapParts, map_in_turn
 
 _MAX_SCORES = 2**22  # computed at once: 16 MiB
 _MAX_POSITIONS = 2**15
@@ -27,14 +28,17 @@ def evaluate(
     topk: Sequence[int],
     decimals: int,
     batch_size: int,
+    map_parts: MapParts = map_in_turn,
 ) -> dict[str, float]:
     """The metrics of a scorer, which gives B × V scores for a batch."""
     batch_size = max(1, min(batch_size, _MAX_SCORES // (splits.num_items + 1), _MAX_POSITIONS // splits.max_len))
-    ranks = []
-    for start in range(0, len(rows), batch_size):
-        index_B = torch.arange(start, min(start + batch_size, len(rows)), device=rows.target_at_N.device)
+
+    def rank(index_B: Tensor) -> Tensor:
         batch = splits.batch(rows, index_B)
-        ranks.append(rank_targets(score(batch), batch.target_B))
+        return rank_targets(score(batch), batch.target_B)
+
+    index_N = torch.arange(len(rows), device=rows.target_at_N.device)
+    ranks = list(map_parts(rank, torch.split(index_N, batch_size)))
     return mean_metrics(torch.cat(ranks).cpu().numpy(), metrics=metrics, topk=topk, decimals=decimals)
 
 

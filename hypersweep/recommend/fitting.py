@@ -15,6 +15,7 @@ from hypersweep.errors import SettingsError
 from hypersweep.recommend.batches import Splits
 from hypersweep.recommend.checkpoints import Checkpoints
 from hypersweep.recommend.early_stopping import EarlyStopping
+from hypersweep.recommend.lanes import open_lanes
 from hypersweep.recommend.models.catalog import find_models, find_options
 from hypersweep.recommend.options import find_conflicts, parse_settings
 from hypersweep.recommend.prepared import PreparedData
@@ -24,7 +25,7 @@ from hypersweep.trial import Params
 
 
 def run_trial(params: Params, trial: LiveTrial) -> Mapping[str, Any]:
-    """See `hypersweep.recommend.run`. Deterministic on a CPU, given the seed and the number of threads."""
+    """See `hypersweep.recommend.run`. Deterministic on a CPU, given the seed."""
     settings = {**trial.settings, **params}
     (entry,) = find_models(settings)
     config = parse_settings(find_options([entry]), settings)
@@ -43,8 +44,9 @@ def run_trial(params: Params, trial: LiveTrial) -> Mapping[str, Any]:
         flush=True,
     )
     checkpoints = Checkpoints(trial.checkpoint_dir, describe_trial(config, trial.seed, data, device))
-    fit = Fit(Training(model, splits, config), config, checkpoints, trial.report)
-    return fit.run(read_items=lambda: data.read_tokens()[1])
+    with open_lanes(device) as map_parts:
+        fit = Fit(Training(model, splits, config, map_parts), config, checkpoints, trial.report)
+        return fit.run(read_items=lambda: data.read_tokens()[1])
 
 
 def describe_trial(config: Mapping[str, Any], seed: int, data: PreparedData, device: torch.device) -> dict[str, Any]:
@@ -56,7 +58,6 @@ def describe_trial(config: Mapping[str, Any], seed: int, data: PreparedData, dev
         "data": data.folder.name,
         "num_items": data.num_items,
         "device": device.type,
-        "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
         "hypersweep": __version__,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,9 @@ from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 from hypersweep.recommend.batches import Rows, Splits
 from hypersweep.recommend.evaluation import evaluate
+from hypersweep.recommend.lanes import MapParts, map_in_turn
 from hypersweep.recommend.models.catalog import CatalogEntry
+from hypersweep.recommend.models.dropout import noise_from
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 
 _OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
@@ -26,7 +28,7 @@ _OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
     "adagrad": Adagrad,
     "rmsprop": RMSprop,
 }
-_CPU_POSITIONS, _GPU_POSITIONS = 12_800, 262_144  # of a micro-batch: what fits a CPU's cache, what fills a GPU
+_CPU_POSITIONS, _GPU_POSITIONS = 6_400, 262_144  # of a micro-batch: what fits a CPU's cache, what fills a GPU
 Metrics = dict[str, float]
 
 
@@ -46,35 +48,53 @@ def train_step(
     *,
     micro_batch_size: int,
     clip: Mapping[str, Any] | None = None,
+    map_parts: MapParts = map_in_turn,
 ) -> float | None:
     """One step on the mean loss of the predictions that count in the whole batch, summed up in micro-batches.
 
-    Returns the loss before the step, and makes no step if it is not finite; None, and no step, if nothing counts.
+    Each micro-batch has random numbers of its own, and the sums are made in their order: the step is the same however
+    `map_parts` computes them. Returns the loss before the step, and makes no step if it is not finite; None, and no
+    step, if nothing counts.
     """
     num_counted = int((examples.target_BM > 0).sum())
     if num_counted == 0:
         return None
+    parameters = list(model.parameters())
+
+    def differentiate(part_and_seed: tuple[Examples, int]) -> tuple[Tensor, Sequence[Tensor | None]]:
+        part, seed = part_and_seed
+        with noise_from(torch.Generator().manual_seed(seed)):
+            loss = model.sum_loss(part) / num_counted
+            return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
+
+    parts = list(examples.split(micro_batch_size))
+    step_seed = int(torch.randint(2**62, ()))  # one, however many parts there are
+    seeds = torch.randint(2**62, (len(parts),), generator=torch.Generator().manual_seed(step_seed)).tolist()
     optimizer.zero_grad()
     total = torch.zeros((), device=examples.target_BM.device)
-    for part in examples.split(micro_batch_size):
-        loss: Tensor = model.sum_loss(part) / num_counted
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
+    for loss, gradients in map_parts(differentiate, zip(parts, seeds, strict=True)):
+        total += loss
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:  # None: the loss does not depend on it
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
     mean_loss = float(total)
     if math.isfinite(mean_loss):
         if clip:
-            clip_grad_norm_(model.parameters(), **clip)
+            clip_grad_norm_(parameters, **clip)
         optimizer.step()
     return mean_loss
 
 
 class Training:
-    """A model, its optimiser and its data. `config` holds every option's value."""
+    """A model, its optimiser and its data. `config` holds every option's value; `map_parts` computes batches' parts."""
 
-    def __init__(self, model: NextItemModel, splits: Splits, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: NextItemModel, splits: Splits, config: Mapping[str, Any], map_parts: MapParts = map_in_turn
+    ) -> None:
         self.model = model
         self.splits = splits
         self.config = config
+        self.map_parts = map_parts
         num_positions = _CPU_POSITIONS if splits.item_T.device.type == "cpu" else _GPU_POSITIONS
         self.micro_batch_size = config["micro_batch_size"] or max(1, num_positions // splits.max_len)
         self.optimizer = _OPTIMIZERS[config["learner"]](
@@ -97,6 +117,7 @@ class Training:
                 self.model.make_examples(batch),
                 micro_batch_size=self.micro_batch_size,
                 clip=self.config["clip_grad_norm"],
+                map_parts=self.map_parts,
             )
             if loss is not None:
                 losses.append(loss)
@@ -114,6 +135,7 @@ class Training:
             topk=self.config["topk"],
             decimals=self.config["metric_decimal_place"],
             batch_size=self.config["eval_batch_size"],
+            map_parts=self.map_parts,
         )
 
     def copy_weights(self) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from hypersweep.recommend.batches import Batch
 from hypersweep.recommend.models.dropout import Dropout
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
-from hypersweep.recommend.models.transformer import FeedForward, SelfAttention, initialise
+from hypersweep.recommend.models.transformer import FeedForward, SelfAttention, forbid, initialise
 
 
 class BERT4Rec(NextItemModel):
@@ -62,10 +62,10 @@ class BERT4Rec(NextItemModel):
     def encode(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
         x_BLD = self.item_embedding(item_seq_BL) + self.position_embedding.weight
         x_BLD = self.input_dropout(self.input_norm(x_BLD))
-        is_item_B11L = (item_seq_BL > 0)[:, None, None]
+        bias_B11L = forbid(item_seq_BL == 0)[:, None, None]
         for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
             is_last = attention is self.attentions[-1]
-            x_BLD = feed_forward(attention(x_BLD, is_item_B11L, asked_BM if is_last else None))
+            x_BLD = feed_forward(attention(x_BLD, bias_B11L, asked_BM if is_last else None))
         x_BMD = x_BLD  # only the asked positions are left
         out_BMD: Tensor = self.output_norm(F.gelu(self.output(x_BMD)))
         return out_BMD

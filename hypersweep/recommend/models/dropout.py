@@ -1,12 +1,37 @@
-"""Dropout whose noise costs less on a CPU, where torch draws it one element at a time."""
+"""Dropout whose noise costs less on a CPU, where torch draws it one element at a time, and comes from where it shall.
+
+Every random number that is drawn while a part of a batch is computed is drawn here.
+"""
 
 from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 _LEVELS = 2**16
+
+
+class _Source(threading.local):
+    generator: torch.Generator | None = None  # None: torch's own
+
+
+_source = _Source()
+
+
+@contextlib.contextmanager
+def noise_from(generator: torch.Generator) -> Iterator[None]:
+    """Within it, noise of this thread on a CPU is drawn from the generator."""
+    before = _source.generator
+    _source.generator = generator
+    try:
+        yield
+    finally:
+        _source.generator = before
 
 
 class Dropout(nn.Module):
@@ -23,7 +48,7 @@ class Dropout(nn.Module):
         if not self.training or not self.probability or x.device.type != "cpu":
             return F.dropout(x, self.probability, self.training)
         num_dropped = min(round(self.probability * _LEVELS), _LEVELS - 1)
-        bits = torch.empty(x.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None)
+        bits = torch.empty(x.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None, generator=_source.generator)
         level = bits.view(torch.int16)[: x.numel()].view(x.shape)  # -2**15 … 2**15 - 1
         is_kept = level >= num_dropped - _LEVELS // 2
         return x * (is_kept * (_LEVELS / (_LEVELS - num_dropped)))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hypersweep.recommend.models.dropout import Dropout
 from hypersweep.recommend.models.next_item import NextItemModel
-from hypersweep.recommend.models.transformer import FeedForward, SelfAttention, initialise
+from hypersweep.recommend.models.transformer import FeedForward, SelfAttention, forbid, initialise
 
 
 class SASRec(NextItemModel):
@@ -56,7 +56,7 @@ class SASRec(NextItemModel):
         for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):
             is_last = attention is self.attentions[-1]
             place_BM = asked_BM if is_last else place_L[None]
-            is_before_B1ML = (place_L <= place_BM[:, :, None])[:, None]  # the padding on the right never is
-            x_BLD = feed_forward(attention(x_BLD, is_before_B1ML, asked_BM if is_last else None))
+            bias_B1ML = forbid(place_L > place_BM[:, :, None])[:, None]  # the padding on the right never is before
+            x_BLD = feed_forward(attention(x_BLD, bias_B1ML, asked_BM if is_last else None))
         x_BMD: Tensor = x_BLD  # only the asked positions are left
         return x_BMD

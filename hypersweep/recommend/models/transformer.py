@@ -32,6 +32,11 @@ def initialise(model: nn.Module, std: float) -> None:
             nn.init.zeros_(module.bias)
 
 
+def forbid(is_forbidden: Tensor) -> Tensor:
+    """What to add to the scores of an attention: minus infinity where it is forbidden."""
+    return torch.zeros(is_forbidden.shape, device=is_forbidden.device).masked_fill(is_forbidden, float("-inf"))
+
+
 def take_positions(x_BLD: Tensor, asked_BM: Tensor | None) -> Tensor:
     """The vectors at the asked positions; all of them if None."""
     if asked_BM is None:
@@ -66,26 +71,50 @@ class SelfAttention(nn.Module):
         self.key = nn.Linear(hidden_size, hidden_size)
         self.value = nn.Linear(hidden_size, hidden_size)
         self.output = nn.Linear(hidden_size, hidden_size)
-        self.attn_dropout = attn_dropout
+        self.attn_dropout = Dropout(attn_dropout)
         self.dropout = Dropout(hidden_dropout)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
 
-    def forward(self, x_BLD: Tensor, may_attend_B1ML: Tensor, asked_BM: Tensor | None) -> Tensor:
-        """`may_attend` is true where a query may see a key; a dimension of 1 stands for all."""
-        x_BMD = take_positions(x_BLD, asked_BM)
-        query_BHMd = self._split_heads(self.query(x_BMD))
-        key_BHLd = self._split_heads(self.key(x_BLD))
-        value_BHLd = self._split_heads(self.value(x_BLD))
-        context_BHMd = F.scaled_dot_product_attention(
-            query_BHMd,
-            key_BHLd,
-            value_BHLd,
-            attn_mask=may_attend_B1ML,
-            dropout_p=self.attn_dropout if self.training else 0.0,
-        )
+    def forward(self, x_BLD: Tensor, bias_B1ML: Tensor, asked_BM: Tensor | None) -> Tensor:
+        """`bias` is added to the scores: minus infinity where a query may not see a key; a dimension of 1 stands for
+        all."""
+        if asked_BM is None:
+            x_BMD, context_BHMd = x_BLD, self._attend(x_BLD, bias_B1ML)
+        else:
+            x_BMD = take_positions(x_BLD, asked_BM)
+            context_BHMd = self._attend_from(x_BMD, x_BLD, bias_B1ML)
         context_BMD = context_BHMd.transpose(1, 2).flatten(2)
         out_BMD: Tensor = self.norm(x_BMD + self.dropout(self.output(context_BMD)))
         return out_BMD
+
+    def _attend(self, x_BLD: Tensor, bias_B1LL: Tensor) -> Tensor:
+        """The contexts of all positions."""
+        query_BHLd = self._split_heads(self.query(x_BLD))
+        key_BHLd = self._split_heads(self.key(x_BLD))
+        value_BHLd = self._split_heads(self.value(x_BLD))
+        weight_BHLL = self._weigh(query_BHLd @ key_BHLd.transpose(2, 3), bias_B1LL)
+        return weight_BHLL @ value_BHLd
+
+    def _attend_from(self, x_BMD: Tensor, x_BLD: Tensor, bias_B1ML: Tensor) -> Tensor:
+        """The contexts of few positions: the same, but what is projected is their queries, on to what keys are made
+        of, and the means of what values are made of.
+
+        The keys' biases are left out: they add the same to all scores of a query, so that its weights stay the same.
+        """
+        query_BMHd = self.query(x_BMD).view(*x_BMD.shape[:2], self.n_heads, -1)
+        key_HdD = self.key.weight.view(self.n_heads, -1, x_BLD.shape[2])
+        value_HdD = self.value.weight.view(self.n_heads, -1, x_BLD.shape[2])
+        query_BHMD = torch.einsum("bmhd,hdD->bhmD", query_BMHd, key_HdD)
+        score_BNL = query_BHMD.flatten(1, 2) @ x_BLD.transpose(1, 2)  # N = H · M
+        weight_BHML = self._weigh(score_BNL.view(*query_BHMD.shape[:3], -1), bias_B1ML)
+        mean_BHMD = (weight_BHML.flatten(1, 2) @ x_BLD).view(query_BHMD.shape)
+        value_bias_BHMd = weight_BHML.sum(dim=3, keepdim=True) * self.value.bias.view(self.n_heads, 1, -1)
+        return torch.einsum("bhmD,hdD->bhmd", mean_BHMD, value_HdD) + value_bias_BHMd
+
+    def _weigh(self, score_BHML: Tensor, bias_B1ML: Tensor) -> Tensor:
+        head_size = self.query.out_features // self.n_heads
+        weight_BHML: Tensor = self.attn_dropout((score_BHML * head_size**-0.5 + bias_B1ML).softmax(dim=3))
+        return weight_BHML
 
     def _split_heads(self, x_BLD: Tensor) -> Tensor:
         return x_BLD.view(*x_BLD.shape[:-1], self.n_heads, -1).transpose(1, 2)

@@ -35,3 +35,8 @@ class Budget(OptionSet):
         if size is None or self.max_trials is None:
             return self.max_trials if size is None else size
         return min(size, self.max_trials)
+
+
+def is_bound(reason: str | None) -> bool:
+    """Whether a sweep that ended for this reason, an option, ended by its budget: as it was asked to."""
+    return reason is not None and reason.startswith(("--max-trials", "--time-budget", "--stop-after"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hypersweep.budget import is_bound
 from hypersweep.space import count_excluded
 from hypersweep.study import Study
 
@@ -42,8 +43,7 @@ class Certificate:
     @property
     def is_as_asked(self) -> bool:
         """Whether nothing has failed, and nothing was left out but what a budget or a bound has ended."""
-        is_bounded = self.reason is not None and self.reason.startswith(_BOUNDS)
-        return not self.failed and (is_bounded or not self.not_run)
+        return not self.failed and (is_bound(self.reason) or not self.not_run)
 
     def tell(self) -> str:
         """`all 12 points of the space: 11 finished, 1 failed`, or what is missing and why."""
@@ -68,9 +68,6 @@ class Certificate:
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "is_complete": self.is_complete}
-
-
-_BOUNDS = ("--max-trials", "--time-budget", "--stop-after")
 
 
 def certify(study: Study) -> Certificate:

@@ -48,7 +48,7 @@ class TrialPlaced:
 
 @dataclass(frozen=True)
 class TrialReported:
-    """A running trial told an intermediate result."""
+    """A running trial told an intermediate result; `metrics` are without test metrics, which are sealed."""
 
     trial: Trial
     step: int
@@ -57,8 +57,8 @@ class TrialReported:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """The end of a trial was committed. `result` has the score that counts; None unless finished. `is_to_retry`: it has
-    failed, and will be tried again."""
+    """The end of a trial was committed. `result` has the score that counts; None unless finished. Test metrics are
+    sealed until the sweep has ended: they are in neither. `is_to_retry`: it has failed, and will be tried again."""
 
     trial: Trial
     outcome: Outcome

@@ -283,7 +283,7 @@ def _record_again(place: Place, study: Study, definition: Definition, options: M
 def _record_bound(place: Place, study: Study) -> None:
     """Where no session begins any more: the bound that has ended the sweep, which a session that was killed or
     interrupted may not have recorded."""
-    ending = {"num_points": None, **(study.meta.get("ending") or {}), "reason": Limits(study).option_reached}
+    ending = {**study.ending, "reason": Limits(study).option_reached}
     with contextlib.closing(Store(place.store)) as store, store.transaction():
         store.set_meta("ending", ending)
 

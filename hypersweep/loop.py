@@ -15,7 +15,7 @@ from hypersweep.pool import Ended, Placed, Pool, PoolEvent, Reported
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.contract import GRACE_S
 from hypersweep.search import Searcher
-from hypersweep.selection import Objective, find_score_name, is_better
+from hypersweep.selection import Objective, find_score_name, is_better, seal, seal_outcome, without_test
 from hypersweep.store import Store
 from hypersweep.study import Study
 from hypersweep.supervision import Supervision
@@ -196,7 +196,8 @@ class Loop:
 
     def _take_report(self, reported: Reported) -> None:
         self.reports.append(reported)
-        self.on_event(TrialReported(self.running[reported.number][0], reported.step, reported.metrics))
+        shown = without_test(reported.metrics)
+        self.on_event(TrialReported(self.running[reported.number][0], reported.step, shown))
         try:
             if self.watcher is not None and self.watcher.decide(reported):
                 self.pool.prune(reported.number)
@@ -227,7 +228,8 @@ class Loop:
             self.result_file.note_finish()
         if not is_to_retry and not isinstance(outcome, Interrupted):
             self.checkpoints.note_end(trial.number, has_failed=isinstance(outcome, Failed), is_best=is_best)
-        self.on_event(TrialEnded(trial, outcome, judged, is_best, now - started_at, is_to_retry))
+        shown = None if judged is None else seal(judged)
+        self.on_event(TrialEnded(trial, seal_outcome(outcome), shown, is_best, now - started_at, is_to_retry))
         if following:
             self._hand_out(following, now)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hypersweep.errors import SelectionError
-from hypersweep.selection import Objective
+from hypersweep.selection import Objective, seal
 from hypersweep.trial import Result, Trial, params_from_json
 
 COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at, started_at, ended_at"
@@ -17,7 +17,8 @@ COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at,
 @dataclass(frozen=True)
 class RecordedTrial:
     """A trial as the store has it. `result` has the score that counts in the sweep (None: not chosen yet), times are
-    Unix times (`asked_at`: when its params were chosen), `step` is the last one reported."""
+    Unix times (`asked_at`: when its params were chosen), `step` is the last one reported. Test metrics are there once
+    the sweep has ended."""
 
     trial: Trial
     state: str
@@ -36,8 +37,8 @@ class RecordedTrial:
         return self.ended_at - self.started_at
 
 
-def read_trial(objective: Objective, *row: Any) -> RecordedTrial:
-    """The trial of a row: its state, then `COLUMNS`."""
+def read_trial(objective: Objective, is_sealed: bool, *row: Any) -> RecordedTrial:
+    """The trial of a row: its state, then `COLUMNS`; without its test metrics if they are sealed."""
     state, number, params, seed, repeat, attempt, result, error, *step_and_times = row
     trial = Trial(number, params_from_json(json.loads(params)), seed, repeat, attempt)
     judged = None
@@ -47,6 +48,7 @@ def read_trial(objective: Objective, *row: Any) -> RecordedTrial:
             judged = objective.judge(raw)
         except SelectionError:  # not chosen yet: the sweep waits for `resume --metric`
             judged = replace(raw, score=None)
+        judged = seal(judged) if is_sealed else judged
     return RecordedTrial(trial, state, judged, error, *step_and_times)
 
 

@@ -1,4 +1,5 @@
-"""Which trial is best: which number of a result is its score, and whether more of it is better."""
+"""Which trial is best: which number of a result is its score, and whether more of it is better; and that test metrics,
+which choose nothing, are sealed until a sweep has ended."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hypersweep.errors import SelectionError, did_you_mean
-from hypersweep.trial import Result
+from hypersweep.trial import Finished, Outcome, Result
 
 SMALLER_IS_BETTER = ("logloss", "loss", "rmse", "mae", "mse", "error")
 LOG_METRIC = "ndcg@10"
@@ -52,13 +53,19 @@ class Objective:
         own = result.bigger if is_own else None
         return result.judged(result.valid[name], self._is_bigger(name, own))
 
+    def refuse_test(self, result: Result) -> None:
+        """Raises `SelectionError` if the metric is one of the result's test metrics only."""
+        self.check()
+        is_absent = self.metric is not None and find_metric(result.valid, self.metric) is None
+        if self.metric is not None and is_absent and find_metric(result.test, self.metric) is not None:
+            raise _refuse_test(self.metric, result.valid)
+
     def _choose_metric(self, result: Result) -> str:
         if self.metric is not None:
             name = find_metric(result.valid, self.metric)
             if name is not None:
                 return name
-            if find_metric(result.test, self.metric) is not None:
-                raise _refuse_test(self.metric, result.valid)
+            self.refuse_test(result)
             raise _tell_absent(self.metric, result.valid)
         if len(result.valid) != 1:
             raise _tell_unchosen(result.valid)
@@ -85,6 +92,26 @@ class Objective:
             return "score: the runner's own, told with the first result"
         name = "the runner's own or its only metric" if self.metric is None else self.metric
         return f"score: {name}, {'bigger' if bigger else 'smaller'} is better"
+
+
+def without_test(metrics: Mapping[str, float]) -> Mapping[str, float]:
+    """The metrics without those that are test metrics by their names."""
+    if not any(map(_TEST_NAME.match, metrics)):
+        return metrics
+    return {name: value for name, value in metrics.items() if not _TEST_NAME.match(name)}
+
+
+def seal(result: Result) -> Result:
+    """The result without its test metrics, those among the validation metrics that bear such a name included."""
+    valid = without_test(result.valid)
+    if not result.test and valid is result.valid:
+        return result
+    return Result(valid, {}, result.model, result.score, result.bigger)
+
+
+def seal_outcome(outcome: Outcome) -> Outcome:
+    """The outcome with its result sealed, if it has one."""
+    return Finished(seal(outcome.result)) if isinstance(outcome, Finished) else outcome
 
 
 def loss_of(judged: Result) -> float:

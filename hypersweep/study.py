@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hypersweep.budget import Budget
+from hypersweep.budget import Budget, is_bound
 from hypersweep.place import Place, find_place, is_locked
 from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
 from hypersweep.selection import Objective
@@ -55,7 +55,7 @@ class Study:
                 yield read(*row)
 
     def _read_trials(self, sql: str, *values: Any) -> Iterator[RecordedTrial]:
-        return self._read(partial(read_trial, self.objective), sql, *values)
+        return self._read(partial(read_trial, self.objective, self.is_sealed), sql, *values)
 
     @cached_property
     def meta(self) -> Mapping[str, Any]:
@@ -94,7 +94,7 @@ class Study:
         and not all has been tried yet."""
         if self.algo != "grid" or self.space.first_distribution is not None:
             return None
-        found: int | None = self.space.grid_size if self.space.grid.is_exact else self._ending.get("num_points")
+        found: int | None = self.space.grid_size if self.space.grid.is_exact else self.ending.get("num_points")
         return found
 
     @property
@@ -107,14 +107,22 @@ class Study:
     def end_reason(self) -> str | None:
         """Why the last session has ended with something left to run: an option that bounds it, or `interrupted`; None
         if nothing was left."""
-        reason: str | None = self._ending.get("reason", "interrupted" if self.num_recorded() else "not started")
+        reason: str | None = self.ending.get("reason", "interrupted" if self.num_recorded() else "not started")
         return reason
 
     @property
-    def _ending(self) -> dict[str, Any]:
+    def ending(self) -> dict[str, Any]:
         """How the last session has ended; empty if it has not, or was killed."""
+        found = self._read(json.loads, "SELECT value FROM meta WHERE key = 'ending'")
         with refuse_damage(self.place.store):
-            return dict(self.meta.get("ending") or {})
+            return dict(next(found, None) or {})
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the sweep has not ended, by itself or by one of its bounds: until then no test metric is told."""
+        if self.is_running:
+            return True
+        return self.counts()["waiting"] != 0 and not is_bound(self.end_reason)
 
     @property
     def is_running(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hypersweep.events import Noted, OnEvent
 from hypersweep.pool import Reported
 from hypersweep.pruning import Curves, Pruner
-from hypersweep.selection import Objective, find_metric, find_score_name
+from hypersweep.selection import Objective, find_metric, find_score_name, without_test
 from hypersweep.study import Study
 from hypersweep.trial import Finished, Outcome, Pruned, Result
 
@@ -85,7 +85,9 @@ class Watcher:
         return outcome
 
     def _add(self, number: int, step: int, metrics: Mapping[str, float]) -> str | None:
-        """Enter a report; gives its score as a text, None if it has none."""
+        """Enter a report; gives its score as a text, None if it has none. Test metrics decide nothing: where there is
+        nothing else, `judge` refuses them."""
+        metrics = without_test(metrics) or metrics
         if self.metric is not None and find_metric(metrics, self.metric) is None:
             self.unused.update(metrics)
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,10 @@ def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Re
     from hypersweep.selection import Objective, best_of
 
     with _open_study(path) as study:
+        for _, result in islice(study.results(only_unscored=False), 1):
+            Objective(metric).refuse_test(result)
+            if result.test and study.is_sealed:
+                click.echo("test metrics are sealed until the sweep has ended", err=True)
         if metric is None and mode is None:
             best = study.best()
             found = None if best is None or best.result is None else (best.trial, best.result)

@@ -11,6 +11,7 @@ import click
 from hypersweep.certificate import certify
 from hypersweep.cli.options import PATH
 from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures
+from hypersweep.selection import without_test
 from hypersweep.study import Study
 
 MAX_LINES = 10
@@ -73,7 +74,7 @@ def _list_running(study: Study, counts: dict[str, int | None]) -> list[str]:
     lines = []
     for recorded in study.trials("running"):
         report = study.last_report(recorded.trial.number)
-        told = f", step {report[0]}, {format_params(report[1])}" if report else ""
+        told = f", step {report[0]}, {format_params(without_test(report[1]))}" if report else ""
         since = format_seconds(time.time() - (recorded.started_at or 0))
         lines.append(
             f"running: trial {recorded.trial.number} for {since}{told}, {format_params(recorded.trial.params)}"

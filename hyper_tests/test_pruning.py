@@ -67,19 +67,30 @@ def _values(told: dict[int, dict[int, float]], finished: set[int], group: int, s
             yield max(score for other, score in by_step.items() if other <= until)
 
 
-def test_halving_lets_the_best_third_go_on() -> None:
+def test_halving_lets_the_best_third_and_one_more_go_on() -> None:
     pruner = HalvingPruner(min_steps=1, reduction_factor=3)
     first = {number: [number / 10] for number in range(6)}
     curves = fill(pruner, first)
-    assert [pruner.decide(curves, number) is None for number in range(6)] == [False] * 4 + [True] * 2
-    assert pruner.decide(curves, 3) == "2 of 6 trials were better at step 1, where 2 go on"
+    assert [pruner.decide(curves, number) is None for number in range(6)] == [False] * 3 + [True] * 3
+    assert pruner.decide(curves, 2) == "3 of 6 trials were better at step 1, where 3 go on"
 
 
 def test_halving_lets_the_best_of_a_few_go_on_and_equals_too() -> None:
-    pruner = HalvingPruner(min_steps=1, reduction_factor=3)
+    pruner = HalvingPruner(min_steps=1, reduction_factor=4)
     assert pruner.decide(fill(pruner, {0: [0.1]}), 0) is None
     curves = fill(pruner, {0: [0.1], 1: [0.1], 2: [0.05]})
     assert [pruner.decide(curves, number) is None for number in range(3)] == [True, True, False]
+
+
+@given(st.lists(scores, min_size=1, max_size=40), st.integers(2, 5))
+@settings(max_examples=100)
+def test_halving_stops_exactly_those_below_the_last_that_goes_on(values: list[float], factor: int) -> None:
+    pruner = HalvingPruner(min_steps=1, reduction_factor=factor)
+    curves = fill(pruner, {number: [value] for number, value in enumerate(values)})
+    ranked = sorted((-math.inf if math.isnan(value) else value for value in values), reverse=True)
+    last = ranked[min(len(values) // factor, len(values) - 1)]
+    for number, value in enumerate(values):
+        assert (pruner.decide(curves, number) is None) == (value >= last or last == -math.inf)
 
 
 def test_halving_decides_at_rungs_only() -> None:
@@ -130,7 +141,7 @@ def test_brackets_grow_rare_by_the_factor_and_give_time() -> None:
     curves = fill(pruner, {number: [0.1 * rank] * 2 for rank, number in enumerate(patient[:3])})
     assert all(pruner.decide(curves, number) is None for number in patient[:3])
     curves = fill(pruner, {number: [0.1 * rank] * 3 for rank, number in enumerate(patient[:3])})
-    assert [pruner.decide(curves, number) is None for number in patient[:3]] == [False, False, True]
+    assert [pruner.decide(curves, number) is None for number in patient[:3]] == [False, True, True]
 
 
 def test_a_bracket_is_compared_within_itself() -> None:

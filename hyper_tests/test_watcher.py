@@ -19,7 +19,7 @@ from hypersweep.runner import LiveTrial
 from hypersweep.study import Study
 from hypersweep.trial import Params
 
-SPACE = "a choice [0.1, 0.5, 0.3, 0.9, 0.2, 0.8, 0.7, 0.4]\n"
+SPACE = "a choice [0.1, 0.5, 0.3, 0.9, 0.2, 0.8, 0.7, 0.4, 0.6]\n"
 NUM_STEPS = 9
 
 
@@ -59,18 +59,18 @@ def states(study: Study) -> dict[int, str]:
 def test_trials_are_stopped_and_say_why(space: Path) -> None:
     with run(space) as study:
         assert states(study) == {
-            **dict.fromkeys((0, 1, 3), "finished"),
-            **dict.fromkeys((2, 4, 5, 6, 7), "pruned"),
+            **dict.fromkeys((0, 1, 2, 3, 5, 6), "finished"),
+            **dict.fromkeys((4, 7, 8), "pruned"),
         }
-        stopped = study.trial(2)
+        stopped = study.trial(4)
         assert stopped is not None
-        assert stopped.error == ("asha: score 0.0333333 at step 1; 1 of 3 trials were better at step 1, where 1 go on")
+        assert stopped.error == "asha: score 0.0222222 at step 1; 3 of 5 trials were better at step 1, where 2 go on"
         assert stopped.step == 1
         best = study.best()
         assert best is not None and best.trial.number == 3
-        curve = [(step, metrics) for number, step, metrics in study.reports() if number == 5]
+        curve = [(step, metrics) for number, step, metrics in study.reports() if number == 8]
         assert [step for step, _ in curve] == [1, 2, 3]
-    assert [block.params["a"] for block in read_log(space.with_suffix(".result"))] == [0.1, 0.5, 0.9]
+    assert [block.params["a"] for block in read_log(space.with_suffix(".result"))] == [0.1, 0.5, 0.3, 0.9, 0.8, 0.7]
 
 
 @pytest.mark.parametrize("prune", ["median", "asha", "hyperband"])
@@ -103,7 +103,7 @@ def test_a_direction_that_the_name_does_not_tell_is_learnt_from_the_first_result
     with run(space, learn_loss) as study:
         best = study.best()
         assert best is not None and best.trial.number == 3
-        assert states(study)[2] == "pruned"
+        assert states(study)[4] == "pruned"
 
 
 def test_mode_says_the_direction_from_the_start(space: Path) -> None:
@@ -113,17 +113,17 @@ def test_mode_says_the_direction_from_the_start(space: Path) -> None:
 
 
 def test_a_resume_may_prune_differently(space: Path) -> None:
-    def ends_at_third(params: Params, trial: LiveTrial) -> dict[str, float]:
-        if params["a"] == 0.3 and not marker.exists():
+    def ends_at_fifth(params: Params, trial: LiveTrial) -> dict[str, float]:
+        if params["a"] == 0.2 and not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGINT)
         return learn(params, trial)
 
     marker = space.parent / "marker"
     with pytest.raises(SweepInterrupted, match="interrupted"):
-        run(space, ends_at_third, prune=None)
-    with run(space, ends_at_third, if_exists="resume", prune="asha", reduction_factor=2) as study:
-        assert states(study)[2] == "pruned"
+        run(space, ends_at_fifth, prune=None)
+    with run(space, ends_at_fifth, if_exists="resume", prune="asha", reduction_factor=2) as study:
+        assert states(study)[4] == "pruned"
         assert study.meta["supervision"]["reduction_factor"] == 2
 
 
@@ -177,7 +177,7 @@ def test_a_sweep_without_reports_to_decide_by_is_warned_once(
 
     told: list[Event] = []
     with run(space, silent, metric=metric, on_event=told.append) as study:
-        assert study.counts()["finished"] == 8
+        assert study.counts()["finished"] == 9
     warnings = [text for text in notes(told) if "--prune" in text]
     assert warnings == [f"warning: --prune asha: {note}. Until then nothing is stopped early"]
 

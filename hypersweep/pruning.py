@@ -135,10 +135,11 @@ class MedianPruner:
 @dataclass(frozen=True)
 class HalvingPruner:
     """Successive halving without waiting: at rungs, the steps min_steps · η^k, a trial goes on if it is among the best
-    1/η of those that have come there so far. Of fewer than η the best goes on.
+    1/η of those that have come there so far, or the next one after them: of n trials the best ⌊n/η⌋ + 1.
 
-    Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, algorithm 2, where a trial that does
-    not go on is stopped for good instead of being kept for later.
+    Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020, algorithm 2, where the best ⌊n/η⌋ go
+    on, and those that do not are kept for later. Here they are stopped for good, so that one more goes on: without it
+    the best of all is too often stopped for a better start of others (`benchmarks/RESULTS.md`).
 
     With brackets it is Hyperband (Li et al., JMLR 18, 2018): a trial of bracket b is compared within its bracket, from
     the rung min_steps · η^b on, so that some trials are given time. Each bracket is drawn η times as rarely as the one
@@ -164,7 +165,7 @@ class HalvingPruner:
             return None
         level = curves.level(number, rung)
         num_better = len(level) - bisect_right(level, curves.bests[number][-1])
-        num_promoted = max(1, len(level) // self.reduction_factor)
+        num_promoted = len(level) // self.reduction_factor + 1
         if num_better < num_promoted:
             return None
         return f"{num_better} of {len(level)} trials were better at step {rung}, where {num_promoted} go on"

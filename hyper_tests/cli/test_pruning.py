@@ -20,7 +20,7 @@ REASON = "asha: score 0.2 at step 1; 1 of 3 trials were better at step 1, where 
 def test_what_was_stopped_and_why_is_told(folder: Path, call: Call) -> None:
     (folder / "curve.py").write_text(RUNNER)
     (folder / "hyper.test").write_text("learning_rate choice [0.1, 0.3, 0.2]\nk choice [1]\n")
-    answer = call("run", "--runner", "curve.py:run", "--prune", "asha")
+    answer = call("run", "--runner", "curve.py:run", "--prune", "asha", "--reduction-factor", "4")
     assert answer.code == 0
     assert f"[3/3] trial 2: pruned at step 1 after 0.0 s, learning_rate:0.2, k:1: {REASON}" in answer.err
     assert answer.out.startswith("100%|██████████| 3/3 [")

@@ -125,6 +125,35 @@ def test_options_reach_the_model(name: str) -> None:
     assert weights["feed_forwards.0.expand.weight"].shape == (20, 8)
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_parts_of_similar_lengths_have_every_row_once_and_no_needless_padding(size: int) -> None:
+    examples = bert4rec(ft_ratio=1.0).make_examples(batch())
+    parts = list(examples.split(size, is_cut=True))
+    found = []
+    for part in parts:
+        assert len(part.target_BM) <= size
+        assert part.item_seq_BL[:, -1].any()
+        for row, asked, target in zip(part.item_seq_BL, part.asked_BM, part.target_BM, strict=True):
+            found.append((row[row > 0].tolist(), asked.tolist(), target.tolist()))
+    wanted = [
+        (row[row > 0].tolist(), asked.tolist(), target.tolist())
+        for row, asked, target in zip(examples.item_seq_BL, examples.asked_BM, examples.target_BM, strict=True)
+    ]
+    assert sorted(found) == sorted(wanted)
+    assert sum(part.item_seq_BL.numel() for part in parts) <= examples.item_seq_BL.numel()
+    assert [part.item_seq_BL.shape[1] for part in examples.split(size, is_cut=False)] == [MAX_LEN] * len(parts)
+
+
+@every_model
+def test_cutting_the_padding_is_what_a_model_that_ignores_it_may_do(name: str) -> None:
+    model = build(name).eval()
+    examples = model.make_examples(batch())
+    whole = sum(model.sum_loss(part).item() for part in examples.split(2, is_cut=False))
+    cut = sum(model.sum_loss(part).item() for part in examples.split(2, is_cut=model.ignores_padding))
+    assert model.ignores_padding is (name != "LightSANs")
+    assert cut == pytest.approx(whole, rel=1e-5)
+
+
 @every_model
 @pytest.mark.parametrize("micro_batch_size", [1, 3, 100])
 def test_micro_batches_make_the_same_step(name: str, micro_batch_size: int) -> None:

@@ -67,7 +67,8 @@ def train_step(
             loss = model.sum_loss(part) / num_counted
             return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
-    parts = list(examples.split(micro_batch_size))
+    is_on_cpu = examples.target_BM.device.type == "cpu"  # elsewhere the lengths would have to be waited for
+    parts = list(examples.split(micro_batch_size, is_cut=model.ignores_padding and is_on_cpu))
     step_seed = int(torch.randint(2**62, ()))  # one, however many parts there are
     seeds = torch.randint(2**62, (len(parts),), generator=torch.Generator().manual_seed(step_seed)).tolist()
     optimizer.zero_grad()

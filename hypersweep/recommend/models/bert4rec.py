@@ -60,7 +60,7 @@ class BERT4Rec(NextItemModel):
         initialise(self, initializer_range)
 
     def encode(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
-        x_BLD = self.item_embedding(item_seq_BL) + self.position_embedding.weight
+        x_BLD = self.item_embedding(item_seq_BL) + self.position_embedding.weight[: item_seq_BL.shape[1]]
         x_BLD = self.input_dropout(self.input_norm(x_BLD))
         bias_B11L = forbid(item_seq_BL == 0)[:, None, None]
         for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):

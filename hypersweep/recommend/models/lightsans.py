@@ -21,6 +21,8 @@ from hypersweep.recommend.models.transformer import FeedForward, initialise, tak
 class LightSANs(NextItemModel):
     """Histories B × L to representations B × M × D; see the head of the file."""
 
+    ignores_padding = False
+
     def __init__(
         self,
         *,
@@ -84,42 +86,67 @@ class LightAttention(nn.Module):
 
     def forward(self, x_BLD: Tensor, position_LD: Tensor, asked_BM: Tensor | None) -> Tensor:
         """The output at the asked positions, at all of them if None."""
-        value_BLD = self.value(x_BLD)
-        context_BMHd = self._attend_to_interests(x_BLD, value_BLD, asked_BM)
-        context_BMHd = context_BMHd + self._attend_to_positions(position_LD, value_BLD, asked_BM)
+        context_BMHd = self._attend_to_interests(x_BLD, asked_BM)
+        if asked_BM is None:
+            context_BMHd = context_BMHd + self._attend_to_positions(x_BLD, position_LD)
+        else:
+            context_BMHd = context_BMHd + self._attend_to_positions_from(asked_BM, x_BLD, position_LD)
         out_BMD: Tensor = self.output(context_BMHd.flatten(2))
         out_BMD = self.norm(take_positions(x_BLD, asked_BM) + self.dropout(out_BMD))
         return out_BMD
 
-    def _attend_to_interests(self, x_BLD: Tensor, value_BLD: Tensor, asked_BM: Tensor | None) -> Tensor:
-        """Low-rank self-attention: keys and values are pooled into interests; the softmax runs over the queries."""
-        query_BLHd = self._split_heads(self.query(x_BLD))
-        key_BKHd = self._split_heads(_pool(self.key(x_BLD), self.key_interests))
-        value_BKHd = self._split_heads(_pool(value_BLD, self.value_interests))
-        score_BHKL = torch.einsum("blhd,bkhd->bhkl", query_BLHd, key_BKHd) * query_BLHd.shape[-1] ** -0.5
-        weight_BHKM = score_BHKL.softmax(dim=-1)
-        if asked_BM is not None:
-            weight_BHKM = weight_BHKM.gather(-1, asked_BM[:, None, None].expand(*weight_BHKM.shape[:3], -1))
-        return torch.einsum("bhkm,bkhd->bmhd", self.attn_dropout(weight_BHKM), value_BKHd)
+    def _attend_to_interests(self, x_BLD: Tensor, asked_BM: Tensor | None) -> Tensor:
+        """Low-rank self-attention: keys and values are pooled into interests; the softmax runs over the queries.
 
-    def _attend_to_positions(self, position_LD: Tensor, value_BLD: Tensor, asked_BM: Tensor | None) -> Tensor:
-        """Decoupled position encoding: weights between positions, the same for every row; without dropout."""
+        Not the L queries are projected, but the H · K keys on to what queries are made of: the same scores, but for
+        the queries' biases, which would add the same to all scores of a key and so change no weight.
+        """
+        key_BKD, value_BKD = self._pool(x_BLD)
+        key_BKHd, value_BKHd = self._split_heads(key_BKD), self._split_heads(value_BKD)
+        query_HdD = self.query.weight.view(self.n_heads, -1, x_BLD.shape[2])
+        key_BHKD = torch.einsum("bkhd,hdD->bhkD", key_BKHd, query_HdD) * key_BKHd.shape[-1] ** -0.5
+        weight_BNM = (key_BHKD.flatten(1, 2) @ x_BLD.transpose(1, 2)).softmax(dim=2)  # N = H · K
+        if asked_BM is not None:
+            weight_BNM = weight_BNM.gather(2, asked_BM[:, None].expand(-1, weight_BNM.shape[1], -1))
+        weight_BHKM = self.attn_dropout(weight_BNM).view(*key_BHKD.shape[:3], -1)
+        return torch.einsum("bhkm,bkhd->bmhd", weight_BHKM, value_BKHd)
+
+    def _pool(self, x_BLD: Tensor) -> tuple[Tensor, Tensor]:
+        """Item-to-interest aggregation, of keys and of values: each interest is a mean of the items' projections,
+        weighted by a softmax over their products with the interest's vector.
+
+        Items are pooled before they are projected, since the projection of a mean is the mean of the projections; the
+        interests' vectors are projected on to what items are made of (again but for biases that change no weight).
+        """
+        interest_ND = torch.cat(
+            [self.key_interests.T @ self.key.weight, self.value_interests.T @ self.value.weight]
+        )  # N = 2 · K
+        share_BNL = (interest_ND.expand(len(x_BLD), -1, -1) @ x_BLD.transpose(1, 2)).softmax(dim=2)
+        for_keys_BKD, for_values_BKD = (share_BNL @ x_BLD).chunk(2, dim=1)
+        return self.key(for_keys_BKD), self.value(for_values_BKD)
+
+    def _weigh_positions(self, position_LD: Tensor) -> Tensor:
+        """Decoupled position encoding: weights between positions, H × L × L, the same for every row; the softmax runs
+        over the queries, and there is no dropout."""
         position_LD = self.position_norm(position_LD)
         query_LHd = self._split_heads(self.position_query(position_LD))
         key_LHd = self._split_heads(self.position_key(position_LD))
         head_size = query_LHd.shape[-1]
         scale = (2 * head_size) ** -0.5 * head_size**-0.5  # the first of the queries, the second of the scores
-        weight_HLL = (torch.einsum("mhd,lhd->hml", query_LHd, key_LHd) * scale).softmax(dim=1)
-        value_BLHd = self._split_heads(value_BLD)
-        if asked_BM is None:
-            return torch.einsum("hml,blhd->bmhd", weight_HLL, value_BLHd)
-        return torch.einsum("hbml,blhd->bmhd", weight_HLL[:, asked_BM], value_BLHd)
+        score_HLL: Tensor = torch.einsum("mhd,lhd->hml", query_LHd, key_LHd) * scale
+        return score_HLL.softmax(dim=1)
+
+    def _attend_to_positions(self, x_BLD: Tensor, position_LD: Tensor) -> Tensor:
+        value_BLHd = self._split_heads(self.value(x_BLD))
+        return torch.einsum("hml,blhd->bmhd", self._weigh_positions(position_LD), value_BLHd)
+
+    def _attend_to_positions_from(self, asked_BM: Tensor, x_BLD: Tensor, position_LD: Tensor) -> Tensor:
+        """The same for few positions: here, too, the items are pooled before they are projected."""
+        weight_BHML = self._weigh_positions(position_LD)[:, asked_BM].transpose(0, 1)
+        pooled_BHMD = (weight_BHML.flatten(1, 2) @ x_BLD).view(*weight_BHML.shape[:3], -1)
+        value_HdD = self.value.weight.view(self.n_heads, -1, x_BLD.shape[2])
+        bias_BMHd = weight_BHML.sum(dim=3).transpose(1, 2)[..., None] * self._split_heads(self.value.bias)
+        return torch.einsum("bhmD,hdD->bmhd", pooled_BHMD, value_HdD) + bias_BMHd
 
     def _split_heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:-1], self.n_heads, -1)
-
-
-def _pool(x_BLD: Tensor, interests_DK: Tensor) -> Tensor:
-    """Item-to-interest aggregation: each interest is a mean of items, weighted by a softmax over them."""
-    share_BLK = (x_BLD @ interests_DK).softmax(dim=1)
-    return share_BLK.transpose(1, 2) @ x_BLD

@@ -24,20 +24,24 @@ class Examples:
     asked_BM: Tensor
     target_BM: Tensor
 
-    def split(self, size: int) -> Iterator[Examples]:
-        """Parts of at most `size` rows."""
-        for start in range(0, len(self.target_BM), size):
-            rows = slice(start, start + size)
-            yield Examples(self.item_seq_BL[rows], self.asked_BM[rows], self.target_BM[rows])
+    def split(self, size: int, *, is_cut: bool) -> Iterator[Examples]:
+        """Parts of at most `size` rows; if cut, of rows of similar lengths, without positions where all are padded."""
+        rows_B = torch.arange(len(self.target_BM), device=self.target_BM.device)
+        length_B = torch.full_like(rows_B, self.item_seq_BL.shape[1])
+        if is_cut:
+            length_B, rows_B = (self.item_seq_BL > 0).sum(dim=1).sort(descending=True, stable=True)
+        for rows, length in zip(torch.split(rows_B, size), length_B[::size].tolist(), strict=True):
+            yield Examples(self.item_seq_BL[rows, :length], self.asked_BM[rows], self.target_BM[rows])
 
 
 class NextItemModel(nn.Module, ABC):
     """A model that scores an item by its vector's dot product with the representation of a history.
 
     A subclass sets `item_embedding`, of which the first V vectors are items, and computes `encode`; it overrides the
-    two ways of asking if it is not trained and asked at the last item of the history.
+    two ways of asking if it is not trained and asked at the last item of the history, and says if it uses the padding.
     """
 
+    ignores_padding = True  # whether the padding on the right makes no difference
     item_embedding: nn.Embedding
     output_bias: nn.Parameter | None  # one number per vector, if the model has them
 

@@ -50,7 +50,7 @@ class SASRec(NextItemModel):
         initialise(self, initializer_range)
 
     def encode(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
-        x_BLD = self.item_embedding(item_seq_BL) + self.position_embedding.weight
+        x_BLD = self.item_embedding(item_seq_BL) + self.position_embedding.weight[: item_seq_BL.shape[1]]
         x_BLD = self.input_dropout(self.input_norm(x_BLD))
         place_L = torch.arange(item_seq_BL.shape[1], device=item_seq_BL.device)
         for attention, feed_forward in zip(self.attentions, self.feed_forwards, strict=True):

@@ -198,7 +198,8 @@ class Round:
         if kill.kind == "trial":
             self.kills.append(Kill(low, low, most=1, victim=targets[0]))
         elif kill.kind == "guard":
-            self.kills.append(Kill(low, low, most=self.plan.workers))
+            # The server below it may have loaded since `low`, and may be gone only now.
+            self.kills.append(Kill(low, self.trace.read(), most=self.plan.workers))
         elif kill.kind == "server":
             self.end_orphans([one.pid for one in self.trace.executions if one.server == targets[0]])
             self.kills.append(Kill(low, low, most=self.plan.workers))

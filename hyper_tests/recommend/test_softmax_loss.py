@@ -21,7 +21,7 @@ def inputs(num: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor
 @pytest.mark.parametrize("has_bias", [True, False])
 @pytest.mark.parametrize("num", [5, 1, 0])
 def test_it_is_cross_entropy(num: int, has_bias: bool, max_logits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(softmax_loss, "_MAX_LOGITS", max_logits)
+    monkeypatch.setattr(softmax_loss, "_CPU_LOGITS", max_logits)
     hidden, weight, bias, target = inputs(num)
     leaves = [hidden, weight, *([bias] if has_bias else [])]
     loss = sum_cross_entropy(hidden, weight, bias if has_bias else None, target)

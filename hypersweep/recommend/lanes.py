@@ -8,11 +8,19 @@ the parts give is taken in their order.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 import torch
+
+# Settings of the GNU C library's mallopt: their numbers in malloc.h, and the values
+_MALLOC = {
+    "M_ARENA_MAX": (-8, 1),  # one heap for all lanes: what one frees serves the others
+    "M_MMAP_THRESHOLD": (-3, 32 * 2**20),  # larger pieces stand outside the heap
+    "M_TRIM_THRESHOLD": (-1, 512 * 2**20),  # so much may be free at its end
+}
 
 Part = TypeVar("Part")
 Computed = TypeVar("Computed")
@@ -33,6 +41,8 @@ def map_in_turn(compute: Callable[[Part], Computed], parts: Iterable[Part], /) -
 def open_lanes(device: torch.device) -> Iterator[MapParts]:
     """As many lanes as torch has threads; until the end its operators have one each. Other devices than the CPU need
     no lanes."""
+    if device.type == "cpu":
+        _keep_freed_memory()
     num_lanes = torch.get_num_threads()
     if device.type != "cpu" or num_lanes == 1:
         yield map_in_turn
@@ -43,3 +53,12 @@ def open_lanes(device: torch.device) -> Iterator[MapParts]:
             yield executor.map
     finally:
         torch.set_num_threads(num_lanes)
+
+
+def _keep_freed_memory() -> None:
+    """Keep in the process what a part frees: the next one needs as much, and memory that had been given back in between
+    comes from the system anew, page by page, each cleared. Other C libraries stay as they are."""
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for number, value in _MALLOC.values():
+            mallopt(number, value)

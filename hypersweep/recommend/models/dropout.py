@@ -47,8 +47,10 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.probability or x.device.type != "cpu":
             return F.dropout(x, self.probability, self.training)
-        num_dropped = min(round(self.probability * _LEVELS), _LEVELS - 1)
+        num_dropped = min(max(1, round(self.probability * _LEVELS)), _LEVELS - 1)  # of the levels
         bits = torch.empty(x.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None, generator=_source.generator)
         level = bits.view(torch.int16)[: x.numel()].view(x.shape)  # -2**15 … 2**15 - 1
-        is_kept = level >= num_dropped - _LEVELS // 2
-        return x * (is_kept * (_LEVELS / (_LEVELS - num_dropped)))
+        # Clamped to 0 or 1, since torch compares integers slowly.
+        highest_dropped = num_dropped - 1 - _LEVELS // 2
+        is_kept = level.clamp_(highest_dropped, highest_dropped + 1).sub_(highest_dropped).to(x.dtype)
+        return x * is_kept.mul_(_LEVELS / (_LEVELS - num_dropped))

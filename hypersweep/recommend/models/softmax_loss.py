@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_MAX_LOGITS = 2**22  # held at once: 16 MiB on a CPU
+# Logits held at once: what fits a CPU's cache, what fills a GPU.
+_CPU_LOGITS, _GPU_LOGITS = 2**19, 2**22
 
 
 def sum_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, target_N: Tensor) -> Tensor:
@@ -30,17 +31,19 @@ class _SumCrossEntropy(torch.autograd.Function):
         grad_hidden_ND = torch.empty_like(hidden_ND)
         grad_weight_VD = torch.zeros_like(weight_VD)
         grad_bias_V = None if bias_V is None else torch.zeros_like(bias_V)
-        for start in range(0, len(hidden_ND), chunk := max(1, _MAX_LOGITS // len(weight_VD))):
+        max_logits = _CPU_LOGITS if hidden_ND.device.type == "cpu" else _GPU_LOGITS
+        for start in range(0, len(hidden_ND), chunk := max(1, max_logits // len(weight_VD))):
             rows = slice(start, start + chunk)
             hidden_CD, target_C1 = hidden_ND[rows], target_N[rows, None]
             logit_CV = hidden_CD @ weight_VD.T
             if bias_V is not None:
                 logit_CV += bias_V
-            log_total_C1 = logit_CV.logsumexp(dim=1, keepdim=True)
+            share_CV = logit_CV.softmax(dim=1)
+            # log Σ exp(logit), by way of the largest logit: its share of the sum is at least 1 / V, never 0
+            log_total_C1 = logit_CV.amax(dim=1, keepdim=True) - share_CV.amax(dim=1, keepdim=True).log()
             loss += (log_total_C1 - logit_CV.gather(1, target_C1)).sum()
             # d loss / d logit = softmax - one-hot(target)
-            grad_logit_CV = logit_CV.sub_(log_total_C1).exp_()
-            grad_logit_CV.scatter_add_(1, target_C1, grad_logit_CV.new_full(target_C1.shape, -1.0))
+            grad_logit_CV = share_CV.scatter_add_(1, target_C1, share_CV.new_full(target_C1.shape, -1.0))
             grad_hidden_ND[rows] = grad_logit_CV @ weight_VD
             grad_weight_VD.addmm_(grad_logit_CV.T, hidden_CD)
             if grad_bias_V is not None:

@@ -12,7 +12,7 @@ import sys
 
 from benchmarks import report
 
-NAMES = ("engine", "million", "cluster", "quality")
+NAMES = ("engine", "million", "cluster", "pruning", "quality")
 
 
 def main() -> None:

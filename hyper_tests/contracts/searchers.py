@@ -34,17 +34,24 @@ forbidden:
 """
 )
 UNBOUNDED = parse_space("n normal 0,3\nqn qnormal 1,4,0.3\nln lognormal 0,1\nqln qlognormal 0,1,0.25\n")
+SLOW = ("optuna:gp",)  # a second or so for each point of those that it does not draw at random
 
 HAS_OPTUNA = importlib.util.find_spec("optuna") is not None
 needs_optuna = pytest.mark.skipif(not HAS_OPTUNA, reason="needs the extra optuna")
 
 
 def marks_of(algo: str) -> list[pytest.MarkDecorator]:
-    return [needs_optuna] * algo.startswith("optuna:")
+    slow = [pytest.mark.slow, pytest.mark.timeout(900)] if algo in SLOW else []
+    return [needs_optuna] * algo.startswith("optuna:") + slow
 
 
 EVERY = [pytest.param(algo, marks=marks_of(algo)) for algo in ALGORITHMS]
 ENDLESS = [parameters for parameters in EVERY if parameters.values != ("grid",)]
+
+
+def count_for(algo: str) -> int:
+    """So many points that those that learn have learnt: all begin with some at random."""
+    return 18 if algo in SLOW else 32
 
 
 def space_for(algo: str) -> Space:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 from typing import Any
@@ -12,8 +13,10 @@ from hyper_tests.contracts.searchers import BOUNDED, Search, finish, needs_optun
 from hypersweep.errors import SearchError
 from hypersweep.search import Observation, open_searcher
 from hypersweep.spacefile import parse_space
+from hypersweep.trial import Params
 
 pytestmark = needs_optuna
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs torch")
 
 
 @pytest.mark.parametrize("kind", ["normal", "qnormal", "lognormal", "qlognormal"])
@@ -38,6 +41,45 @@ def test_it_finds_what_is_best(sampler: str) -> None:
     search.run(150)
     losses = [observation.loss for observation in search.told if observation.loss is not None]
     assert sum(losses[-20:]) < sum(losses[:20]) / 2
+
+
+@needs_torch
+def test_the_gaussian_process_finds_what_is_best() -> None:
+    import torch
+
+    num_threads = torch.get_num_threads()
+    space = parse_space("x uniform -5,5\ny uniform -5,5\n")
+    search = Search(open_searcher(space, "optuna:gp", order="sequential", seed=3), end=finish)
+    search.run(17)
+    losses = [observation.loss for observation in search.told if observation.loss is not None]
+    assert min(losses[10:]) < min(losses[:10])
+    assert torch.get_num_threads() == num_threads, "as it was"
+
+
+@needs_torch
+def test_the_gaussian_process_knows_what_still_runs_by_its_point() -> None:
+    """Also where all that have ended have a parameter which a running one has not; an infinite loss is told as well."""
+    space = parse_space(
+        """parameters:
+  optimizer: [adam, sgd]
+  lr: {uniform: [0.0, 1.0]}
+  momentum: {uniform: [0.0, 0.9], only_if: optimizer == "sgd"}
+"""
+    )
+    given: list[Params] = [{"optimizer": "sgd", "lr": step / 20, "momentum": step / 20} for step in range(14)]
+
+    def end(observation: Observation) -> Observation:
+        loss = math.inf if observation.number == 3 else 1.0  # so that it tries what is new
+        return Observation(observation.number, observation.params, "finished", loss)
+
+    def open_search() -> Search:
+        searcher = open_searcher(space, "optuna:gp", order="sequential", seed=1, given=given)
+        return Search(searcher, slots=4, end=end)
+
+    unbroken = open_search()
+    points = unbroken.run(18)
+    assert "momentum" not in points[14]
+    assert open_search().resume(unbroken.told[:-1]).run(18) == points
 
 
 def test_the_points_of_cmaes_are_those_of_a_study_whose_sampler_is_seeded_for_each() -> None:

@@ -110,7 +110,7 @@ SEARCH = combine(
         "--algo",
         default="grid",
         metavar="A",
-        help="grid (default), random, tpe, anneal, optuna:tpe|cmaes|nsga2.",
+        help="grid, else random, tpe, anneal, optuna:tpe|gp|cmaes|nsga2.",
     ),
     grouped(
         "How to search",

@@ -13,7 +13,7 @@ from hypersweep.space import Space
 from hypersweep.trial import Params
 
 HYPEROPT = ("random", "tpe", "anneal")
-OPTUNA = ("optuna:tpe", "optuna:cmaes", "optuna:nsga2")
+OPTUNA = ("optuna:tpe", "optuna:gp", "optuna:cmaes", "optuna:nsga2")
 ALGORITHMS = ("grid", *HYPEROPT, *OPTUNA)
 
 

@@ -3,7 +3,8 @@
 A fresh sampler, seeded with the sweep's seed and the point's number, makes each suggestion from a study in memory that
 holds every point told so far, those that still run included. So the points are a function of what was told, though not
 those of an Optuna study whose one sampler draws on and on. CMA-ES and NSGA-II keep their generations in the study:
-points told again at a resume are asked for again, which puts each into the generation it was in.
+points told again at a resume are asked for again, which puts each into the generation it was in. The Gaussian process
+notes there what it drew, which would count while the point runs: the note is emptied, so that the point itself counts.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -29,15 +31,17 @@ from hypersweep.search.protocol import Observation
 from hypersweep.space import Choice, Parameter, Range, Space, Value
 from hypersweep.trial import Params
 
-Sampler = Literal["tpe", "cmaes", "nsga2"]
+Sampler = Literal["tpe", "gp", "cmaes", "nsga2"]
 
 # A parallel search would try the same point again and again if TPE took no notice of what still runs.
 _SAMPLERS: Mapping[Sampler, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, constant_liar=True),
+    "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
     "cmaes": lambda seed: CmaEsSampler(seed=seed, warn_independent_sampling=False),
     "nsga2": lambda seed: NSGAIISampler(seed=seed),
 }
 _GENERATIONAL = ("cmaes", "nsga2")
+_GP_NOTE = "gp:relative_params:0"  # GPSampler's, where it begins
 
 
 class OptunaSearcher:
@@ -50,6 +54,7 @@ class OptunaSearcher:
         self.space = space
         self.sampler_of = _SAMPLERS[sampler]
         self.is_generational = sampler in _GENERATIONAL
+        self.is_gp = sampler == "gp"
         self.seed = seed
         self.given = given
         self.dimensions = {parameter.name: _as_dimension(parameter) for parameter in space.parameters}
@@ -92,6 +97,8 @@ class OptunaSearcher:
         trial = self.study.ask()
         for name in drawn.params:
             self.dimensions[name].suggest(trial)
+        if self.is_gp:
+            trial.storage.set_trial_system_attr(trial._trial_id, _GP_NOTE, "")
         return drawn.params
 
     def _draw_allowed(self, number: int, study: Study, trial: FrozenTrial) -> Params:
@@ -100,10 +107,9 @@ class OptunaSearcher:
     def _draw(self, number: int, study: Study, trial: FrozenTrial, attempt: int) -> Params:
         """What a sampler of its own would draw for the trial, parameter by parameter, those that are there."""
         seed = _seed_of(self.seed, number, attempt)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        with _few_warnings(), _one_torch_thread() if self.is_gp else nullcontext():
             sampler = self.sampler_of(seed) if attempt < MAX_INFORMED else RandomSampler(seed)
-        together = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
+            together = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
         params: dict[str, Value] = {}
         for (name, dimension), condition in zip(self.dimensions.items(), self.space.conditions, strict=True):
             if condition is None or condition.holds(params):
@@ -112,6 +118,28 @@ class OptunaSearcher:
                     drawn = sampler.sample_independent(study, trial, name, dimension.distribution)
                 params[name] = dimension.value_of(drawn)
         return params
+
+
+@contextmanager
+def _few_warnings() -> Iterator[None]:
+    """Without those of what is meant: `constant_liar`, and that an infinite loss is to GP as bad as the worst."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.filterwarnings("ignore", message="Clip non-finite values", category=UserWarning)
+        yield
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Threads wait for each other more than they compute, for matrices so small: several times as long."""
+    import torch  # only the Gaussian process needs it
+
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 class _Drawn(BaseSampler):

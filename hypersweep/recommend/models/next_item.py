@@ -73,7 +73,10 @@ class NextItemModel(nn.Module, ABC):
     @torch.inference_mode()
     def score(self, batch: Batch) -> Tensor:
         """The scores of all items and the padding, B × V."""
-        hidden_BD = self.encode(*self.ask_next(batch)).squeeze(1)
+        item_seq_BL, asked_B1 = self.ask_next(batch)
+        if self.ignores_padding and asked_B1.device.type == "cpu":  # elsewhere the length would have to be waited for
+            item_seq_BL = item_seq_BL[:, : int(asked_B1.max()) + 1]
+        hidden_BD = self.encode(item_seq_BL, asked_B1).squeeze(1)
         score_BV = hidden_BD @ self._item_vectors().T
         return score_BV if self.output_bias is None else score_BV + self.output_bias
 

@@ -12,7 +12,7 @@ import sys
 
 from benchmarks import report
 
-NAMES = ("engine", "million", "cluster", "search", "pruning", "quality")
+NAMES = ("engine", "million", "cluster", "search", "pruning", "quality", "recommend")
 
 
 def main() -> None:

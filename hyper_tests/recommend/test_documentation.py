@@ -17,6 +17,7 @@ import torch
 
 from hyper_tests.processes import ROOT
 from hyper_tests.recommend.short_trials import ShortTrial, write_data
+from hypersweep.recommend import batch_free
 from hypersweep.recommend.models.catalog import CATALOG
 from hypersweep.recommend.options import EVALUATION_OPTIONS, MODEL_OPTIONS, TRAINING_OPTIONS, Option
 
@@ -28,6 +29,12 @@ OPTIONS = {
     "Training": TRAINING_OPTIONS,
     "Evaluation": EVALUATION_OPTIONS,
 }
+
+
+def test_what_trials_that_are_trained_together_may_differ_in() -> None:
+    section = PAGE.partition("## Several trials as one")[2].partition("in all else")[0]
+    free = batch_free({"model": ["LightSANs", "BERT4Rec", "SASRec"]})
+    assert set(re.findall(r"`(\w+)`", section)) == set(free or ())
 
 
 def table(options: Iterable[Option]) -> str:

@@ -20,7 +20,7 @@ import os
 import re
 import secrets
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,14 @@ class Resumable:
 class Checkpoints:
     """The checkpoint folder of one trial; `trial` says what the trial is, in values that `torch.save` can carry.
 
-    What is wrong with the folder is printed, and the trial goes on without: a checkpoint that cannot be read, or is of
-    another trial, is removed; one that cannot be written is left out.
+    What is wrong with the folder is told to `log`, and the trial goes on without: a checkpoint that cannot be read, or
+    is of another trial, is removed; one that cannot be written is left out.
     """
 
-    def __init__(self, folder: Path, trial: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, trial: Mapping[str, Any], log: Callable[[str], None]) -> None:
         self.folder = folder
         self.trial = {**trial, "format": FORMAT_VERSION}
+        self.log = log
         self.problem = ""
         _remove(folder.glob(".*.pt.*.new"))  # of a process that was killed while it wrote
 
@@ -95,17 +96,17 @@ class Checkpoints:
         return {int(match[1]): path for match, path in found if match and path.is_file()}
 
     def _read(self, path: Path) -> Mapping[str, Any] | None:
-        """What a file of this trial holds; None, and the reason printed, if it is of no use."""
+        """What a file of this trial holds; None, and the reason told, if it is of no use."""
         try:
             content = read_checkpoint(path)
         except CheckpointError as error:
-            print(f"{error}. It is not used", flush=True)
+            self.log(f"{error}. It is not used")
             return None
         theirs = content["trial"]
         for name in (*self.trial, *theirs):
             if self.trial.get(name) != theirs.get(name):
                 differing = f"{name} is {theirs.get(name)!r} there, {self.trial.get(name)!r} here"
-                print(f"{path}: the checkpoint is of another trial ({differing}). It is not used", flush=True)
+                self.log(f"{path}: the checkpoint is of another trial ({differing}). It is not used")
                 return None
         return content
 
@@ -125,7 +126,7 @@ class Checkpoints:
             problem = f"{path.parent}: no checkpoint can be written ({error.strerror}). The trial goes on without"
             if problem != self.problem:
                 self.problem = problem
-                print(problem, flush=True)
+                self.log(problem)
             return False
         finally:
             _remove([temporary])

@@ -18,7 +18,9 @@ from hypersweep.runner.contract import Key
 
 @dataclass(frozen=True)
 class Option:
-    """A setting with its default. One without effect is accepted, for the sake of files written for RecBole."""
+    """A setting with its default. One without effect is accepted, for the sake of files written for RecBole. Trials
+    that are trained together may differ in one that is free: it changes no shape, and only what each does by itself.
+    """
 
     name: str
     default: Any
@@ -26,6 +28,7 @@ class Option:
     help: str
     is_data: bool = False
     has_effect: bool = True
+    is_free: bool = False
 
     def parse(self, value: Any) -> Any:
         """The value in its canonical form; raises `SettingsError`."""
@@ -58,8 +61,8 @@ def parse_settings(options: Iterable[Option], settings: Mapping[str, Any]) -> di
 
 
 TRAINING_OPTIONS = (
-    Option("seed", 2020, kinds.whole(0), "seed of everything random; reaches the trial as its own seed"),
-    Option("epochs", 300, kinds.whole(1), "at most so many passes over the training rows"),
+    Option("seed", 2020, kinds.whole(0), "seed of everything random; reaches the trial as its own seed", is_free=True),
+    Option("epochs", 300, kinds.whole(1), "at most so many passes over the training rows", is_free=True),
     Option("train_batch_size", 2048, kinds.whole(1), "training rows a step"),
     Option(
         "micro_batch_size",
@@ -67,13 +70,19 @@ TRAINING_OPTIONS = (
         kinds.optional(kinds.whole(1)),
         "rows computed at once; gradients are summed to the whole batch, so the step is the same. Null: chosen",
     ),
-    Option("learning_rate", 0.001, kinds.POSITIVE, "learning rate"),
-    Option("learner", "adam", kinds.LEARNER, "optimiser"),
-    Option("weight_decay", 0.0, kinds.NOT_NEGATIVE, "weight decay (L2 penalty) of the optimiser"),
-    Option("clip_grad_norm", None, kinds.optional(kinds.CLIP), "bound on the norm of the gradient"),
+    Option("learning_rate", 0.001, kinds.POSITIVE, "learning rate", is_free=True),
+    Option("learner", "adam", kinds.LEARNER, "optimiser", is_free=True),
+    Option("weight_decay", 0.0, kinds.NOT_NEGATIVE, "weight decay (L2 penalty) of the optimiser", is_free=True),
+    Option("clip_grad_norm", None, kinds.optional(kinds.CLIP), "bound on the norm of the gradient", is_free=True),
     Option("shuffle", True, kinds.FLAG, "shuffle the training rows before each epoch"),
-    Option("eval_step", 1, kinds.whole(1), "epochs between validations"),
-    Option("stopping_step", 10, kinds.whole(0), "stop at the validation that makes more than so many without a best"),
+    Option("eval_step", 1, kinds.whole(1), "epochs between validations", is_free=True),
+    Option(
+        "stopping_step",
+        10,
+        kinds.whole(0),
+        "stop at the validation that makes more than so many without a best",
+        is_free=True,
+    ),
     Option("loss_decimal_place", 4, kinds.whole(0), "decimals of the training loss in the trial's log"),
     Option("loss_type", "CE", kinds.only("CE", "full softmax cross entropy is what is built"), "loss"),
     Option(

@@ -25,11 +25,13 @@ DEFAULT_MODEL = "LightSANs"
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """`location` is `module:class`; the class takes every option that has an effect as a keyword argument."""
+    """`location` is `module:class`; the class takes every option that has an effect as a keyword argument.
+    `is_stackable`: several such models can be computed by one call (see `stack`)."""
 
     name: str
     location: str
     options: tuple[Option, ...]
+    is_stackable: bool = True
 
 
 def _transformer_options(*, dropout: float) -> tuple[Option, ...]:
@@ -38,11 +40,15 @@ def _transformer_options(*, dropout: float) -> tuple[Option, ...]:
         Option("n_heads", 2, kinds.whole(1), "number of attention heads; divides hidden_size"),
         Option("hidden_size", 64, kinds.whole(1), "size of the item vectors and of every layer's output"),
         Option("inner_size", 256, kinds.whole(1), "inner size of the feed-forward layers"),
-        Option("hidden_dropout_prob", dropout, kinds.DROPOUT, "dropout of inputs and of every layer's output"),
-        Option("attn_dropout_prob", dropout, kinds.DROPOUT, "dropout of the attention weights"),
+        Option(
+            "hidden_dropout_prob", dropout, kinds.DROPOUT, "dropout of inputs and of every layer's output", is_free=True
+        ),
+        Option("attn_dropout_prob", dropout, kinds.DROPOUT, "dropout of the attention weights", is_free=True),
         Option("hidden_act", "gelu", kinds.one_of("gelu", "relu", "swish", "tanh", "sigmoid"), "activation"),
         Option("layer_norm_eps", 1e-12, kinds.POSITIVE, "epsilon of the layer norms"),
-        Option("initializer_range", 0.02, kinds.NOT_NEGATIVE, "standard deviation of the initial weights"),
+        Option(
+            "initializer_range", 0.02, kinds.NOT_NEGATIVE, "standard deviation of the initial weights", is_free=True
+        ),
         Option("embedding_size", None, kinds.ANYTHING, "hidden_size is what counts", has_effect=False),
     )
 
@@ -77,6 +83,7 @@ CATALOG: Mapping[str, CatalogEntry] = {
                 Option("num_layers", 1, kinds.whole(1), "number of layers of the GRU"),
                 Option("dropout_prob", 0.3, kinds.DROPOUT, "dropout of the item vectors"),
             ),
+            is_stackable=False,  # torch.vmap does not take torch's GRU
         ),
     )
 }

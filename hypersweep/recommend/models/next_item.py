@@ -65,10 +65,7 @@ class NextItemModel(nn.Module, ABC):
     def sum_loss(self, examples: Examples) -> Tensor:
         """The cross entropy of the predictions that count, summed."""
         hidden_BMD = self.encode(examples.item_seq_BL, examples.asked_BM)
-        counts_BM = examples.target_BM > 0
-        return sum_cross_entropy(
-            hidden_BMD[counts_BM], self._item_vectors(), self.output_bias, examples.target_BM[counts_BM]
-        )
+        return sum_counted(hidden_BMD, self._item_vectors(), self.output_bias, examples.target_BM)
 
     @torch.inference_mode()
     def score(self, batch: Batch) -> Tensor:
@@ -82,3 +79,9 @@ class NextItemModel(nn.Module, ABC):
 
     def _item_vectors(self) -> Tensor:
         return self.item_embedding.weight[: self.vocab_size]
+
+
+def sum_counted(hidden_BMD: Tensor, vector_VD: Tensor, bias_V: Tensor | None, target_BM: Tensor) -> Tensor:
+    """The cross entropy of the predictions that count, summed, of these representations, item vectors and biases."""
+    counts_BM = target_BM > 0
+    return sum_cross_entropy(hidden_BMD[counts_BM], vector_VD, bias_V, target_BM[counts_BM])

@@ -1,0 +1,29 @@
+"""How much is computed at once on a device: by one trial, and by how many trials together. Light: no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypersweep.recommend.models.catalog import find_models, find_options
+
+CPU_POSITIONS, GPU_POSITIONS = 6_400, 2**18  # of a micro-batch: what fits a CPU's cache, what fills a GPU
+MAX_TOGETHER = 32
+SHARE = 0.6  # of the memory: the rest is for weights, logits and what the allocator cannot use
+
+
+def count_fitting(settings: Mapping[str, Any], memory_bytes: int) -> int:
+    """How many trials may be trained together, going by what they keep of a micro-batch for their gradients. Where a
+    setting is a list, by its largest value. An estimate from the sizes alone."""
+    options = {option.name: option for option in find_options(find_models(settings))}
+
+    def largest(name: str) -> int:
+        value = settings.get(name, options[name].default)
+        values = value if isinstance(value, (list, tuple)) else [value]
+        return max(int(options[name].parse(one)) for one in values)
+
+    hidden, length = largest("hidden_size"), largest("MAX_ITEM_LIST_LENGTH")
+    a_layer = 12 * hidden + 3 * largest("inner_size") + 3 * largest("n_heads") * length
+    numbers = 6 * hidden + largest("n_layers") * a_layer  # kept for a position
+    positions = min(GPU_POSITIONS, largest("train_batch_size") * length)
+    return max(1, min(MAX_TOGETHER, int(SHARE * memory_bytes / (4 * numbers * positions))))

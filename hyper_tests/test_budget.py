@@ -10,7 +10,7 @@ import pytest
 
 from hyper_tests.inline_sweeps import Counting, inline, notes
 from hyper_tests.scripted import ScriptedPool, define, run_sweep
-from hypersweep import limits, study
+from hypersweep import limits, sweeprecord
 from hypersweep.budget import Budget
 from hypersweep.errors import SearchError, SettingsError
 from hypersweep.events import Event
@@ -101,7 +101,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         monkeypatch.setattr(limits, "time", self)
-        monkeypatch.setattr(study, "time", self)
+        monkeypatch.setattr(sweeprecord, "time", self)
 
     def monotonic(self) -> float:
         return self.now

@@ -34,6 +34,11 @@ def read_adopted(path: Path, definition: Definition, searcher: Searcher, keys: S
             f"--from-result: got {path} with --algo {definition.algo}; expected a grid, whose points a log names. "
             "Drop one of the two"
         )
+    if definition.repeats > 1:
+        raise SearchError(
+            f"--from-result: got {path} with --repeats {definition.repeats}; expected none, since a log has one result "
+            "of each combination. Drop one of the two"
+        )
     logged = read_log(path)
     known = {key.name: key.default for key in keys or () if key.default is not None}
     known.update(definition.settings)

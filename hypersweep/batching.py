@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from hypersweep.errors import SettingsError
@@ -46,6 +46,14 @@ class Waiting:
 
     def take_first(self) -> Trial:
         return self.trials.popleft()[1]
+
+    def take_if(self, may_run: Callable[[Trial], bool]) -> Trial | None:
+        """The first of which this holds."""
+        found = next((item for item in self.trials if may_run(item[1])), None)
+        if found is None:
+            return None
+        self.trials.remove(found)
+        return found[1]
 
     def take_alike(self, key: str, most: int) -> list[Trial]:
         """The first `most` of those that have the key."""

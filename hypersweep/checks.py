@@ -128,7 +128,8 @@ def tell_nothing_left(study: Study, *, is_retrying_failed: bool) -> str | None:
     counts, limits = study.counts(), Limits(study)
     is_to_retry = is_retrying_failed and counts["failed"]
     # With the lock held, what is running was left so by a controller that was killed.
-    if not is_to_retry and not counts["running"] and not any(study.to_run_again()):
+    is_between = study.num_recorded() == study.num_begun() * study.repeats  # no combination waits for repeats
+    if not is_to_retry and not counts["running"] and is_between and not any(study.to_run_again()):
         if counts["waiting"] == 0:
             return "the sweep is finished: nothing is left to run"
         if limits.has_stalled:

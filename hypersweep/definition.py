@@ -32,6 +32,7 @@ class Sources:
 class Definition:
     """Space, settings, runner, seed, how it is searched, threads per trial, and which score counts.
 
+    `repeats` is how often each point is run, with seeds that count up from the sweep's.
     `given` are points that are tried first, `older` the spaces that the space has grown from, oldest first. Raises
     `SearchError` and `SpaceError` for what cannot be together.
     """
@@ -45,6 +46,7 @@ class Definition:
     metric: str | None
     mode: str | None
     algo: str = "grid"
+    repeats: int = 1
     given: tuple[Params, ...] = ()
     older: tuple[Space, ...] = ()
     sources: Sources = field(default_factory=Sources)
@@ -56,11 +58,28 @@ class Definition:
                 f"--order: got {self.order!r} with --algo {self.algo}; expected none, since only a grid has an order. "
                 "Drop one of the two"
             )
+        if self.repeats != 1:
+            self._check_repeats()
         for parameter in self.space.parameters:
             if parameter.name == "seed" and not _are_seeds(parameter):
                 raise SpaceError(
                     "space: 'seed' has values that are no seeds; expected whole numbers of 64 bits. Mend the list"
                 )
+
+    def _check_repeats(self) -> None:
+        """Raises `SearchError` unless each repeat can have a seed and a number of its own."""
+        if self.repeats < 1:
+            raise SearchError(f"--repeats: got {self.repeats}; expected at least 1. Give how often to run each point")
+        if "seed" in self.space.names:
+            raise SearchError(
+                f"--repeats: got {self.repeats} with a space that has 'seed'; expected one of the two. "
+                "Drop the parameter or the option"
+            )
+        size = self.space.grid_size or 1
+        if not is_storable(self.seed + self.repeats - 1) or not is_storable(size * self.repeats):
+            raise SearchError(
+                f"--repeats: got {self.repeats}; expected seeds and numbers of trials of 64 bits. Give fewer"
+            )
 
     @property
     def objective(self) -> Objective:
@@ -83,6 +102,14 @@ class Definition:
         found = self.settings.get("valid_metric", defaults.get("valid_metric"))
         return None if found is None else str(found)
 
+    def find_decimals(self, keys: Sequence[Key] | None) -> int | None:
+        """To how many decimals the runner rounds its metrics, the means of repeats likewise: the setting
+        `metric_decimal_place`, else the default of its key; None: it does not say."""
+        defaults = {key.name: key.default for key in keys or ()}
+        found = self.settings.get("metric_decimal_place", defaults.get("metric_decimal_place"))
+        is_fixed = "metric_decimal_place" not in self.space.names
+        return found if is_fixed and type(found) is int and found >= 0 else None
+
     def to_meta(self) -> dict[str, Any]:
         """As the store keeps it."""
         return {
@@ -100,6 +127,7 @@ class Definition:
             "metric": self.metric,
             "mode": self.mode,
             "algo": self.algo,
+            "repeats": self.repeats,
             "given": [dict(params) for params in self.given],
             "older": [format_space(space) for space in self.older],
             "sources": {
@@ -126,6 +154,7 @@ class Definition:
                 metric=meta["metric"],
                 mode=meta["mode"],
                 algo=meta["algo"],
+                repeats=meta.get("repeats", 1),
                 given=tuple(params_from_json(params) for params in meta["given"]),
                 older=tuple(parse_space(text, where) for text in meta["older"]),
                 sources=Sources(
@@ -146,7 +175,7 @@ def describe_differences(old: Definition, new: Definition) -> list[str]:
     lines += describe_settings_change(old.settings, new.settings)
     if old.reference.name != new.reference.name:
         lines.append(f"runner: {old.reference.name} in the sweep, {new.reference.name} now")
-    for name in ("seed", "algo", "order"):
+    for name in ("seed", "algo", "order", "repeats"):
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
             lines.append(f"{name}: {before} in the sweep, {after} now")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from hypersweep.recorded import RecordedTrial
 from hypersweep.trial import Outcome, Result, Trial
 
 
@@ -18,8 +19,9 @@ class Noted:
 
 @dataclass(frozen=True)
 class SweepStarted:
-    """The loop begins: `size` trials in all, chosen by `algo`, `counts` as `Study.counts` gives them, `score` in words,
-    `best` so far, up to `batch_size` trials together in each of the slots."""
+    """The loop begins: `size` trials in all, `repeats` of each point, which `algo` chooses; `counts` as `Study.counts`
+    gives them, `score` in words, `best` so far (of a combination its first trial and the means), up to `batch_size`
+    trials together in each of the slots."""
 
     size: int | None
     algo: str
@@ -29,6 +31,7 @@ class SweepStarted:
     threads: int
     score: str
     batch_size: int = 1
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class TrialReported:
 @dataclass(frozen=True)
 class TrialEnded:
     """The end of a trial was committed. `result` has the score that counts; None unless finished. Test metrics are
-    sealed until the sweep has ended: they are in neither. `is_to_retry`: it has failed, and will be tried again."""
+    sealed until the sweep has ended: they are in neither. `is_to_retry`: it has failed, and will be tried again.
+    `combination`: with `--repeats`, when this was the last of them to end, all as one (see `recorded.RecordedTrial`),
+    which is then what `is_best` is said of."""
 
     trial: Trial
     outcome: Outcome
@@ -66,6 +71,7 @@ class TrialEnded:
     is_best: bool
     duration_s: float
     is_to_retry: bool = False
+    combination: RecordedTrial | None = None
 
 
 Event = Noted | SweepStarted | TrialStarted | TrialPlaced | TrialReported | TrialEnded

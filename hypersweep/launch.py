@@ -62,6 +62,7 @@ def sweep(
     metric: str | None = None,
     mode: Literal["max", "min"] | None = None,
     algo: str = "grid",
+    repeats: int = 1,
     order: Literal["sequential", "shuffled"] = "sequential",
     seed: int | None = None,
     threads: int | None = None,
@@ -76,8 +77,7 @@ def sweep(
     with those of `SessionOptions`: workers, pool, retries, max_trials, …. `enqueue` takes points themselves, too.
 
     `runner` is a name as for `--runner`, or a callable (see `runner.contract`); pool `local` needs one that another
-    process can import. `python` is another interpreter for the trials. `if_exists` says what to do with a sweep that
-    is there: refuse, resume it, or restart.
+    process can import. `python` is another interpreter for the trials. `if_exists` is for a sweep that is there.
     Gives the study of the finished sweep. Raises a `HypersweepError` for what cannot be used, `SweepInterrupted` (a
     `KeyboardInterrupt`) when stopped by a signal.
     """
@@ -93,6 +93,7 @@ def sweep(
         metric=metric,
         mode=mode,
         algo=algo,
+        repeats=repeats,
         order=order,
         seed=seed,
         threads=threads,
@@ -194,7 +195,8 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
             _move_aside(place, on_event)
         elif is_own_log:
             on_event(Noted(f"{place.log} was moved to {move_aside([place.log])[0]}"))
-        meta = {**definition.to_meta(), **_options_to_meta(resources, supervision, request.budget)}
+        decimals = {"decimals": definition.find_decimals(description.keys)}
+        meta = {**definition.to_meta(), **decimals, **_options_to_meta(resources, supervision, request.budget)}
         with created_store(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import cast
 
 from hypersweep.agenda import Agenda
 from hypersweep.batching import Batching
@@ -12,6 +13,8 @@ from hypersweep.errors import ResultLogError, SelectionError
 from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
 from hypersweep.interrupt import InterruptGuard
 from hypersweep.pool import Ended, Placed, Pool, PoolEvent, Reported
+from hypersweep.recorded import RecordedTrial
+from hypersweep.replay import FinalState
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.contract import GRACE_S
 from hypersweep.search import Searcher
@@ -58,6 +61,7 @@ class Loop:
         self.supervision = supervision
         self.on_event = on_event
         self.is_retrying_failed = is_retrying_failed
+        self.has_repeats = study.repeats > 1
         self.result_file = ResultFile(study)
         self.batching = batching or Batching()
         self.running: dict[int, tuple[Trial, float]] = {}
@@ -121,7 +125,7 @@ class Loop:
             reason = "the score is not chosen"
         elif was_interrupted:
             reason = "interrupted"
-        num_points = self.study.num_recorded() if self.agenda.has_tried_all else None
+        num_points = self.study.num_begun() if self.agenda.has_tried_all else None
         with self.store.transaction():
             self.store.set_meta("ending", {"reason": reason, "num_points": num_points})
 
@@ -140,6 +144,7 @@ class Loop:
                 threads=self.threads,
                 batch_size=self.batching.size,
                 score=self.objective.describe(),
+                repeats=self.study.repeats,
             )
         )
 
@@ -212,30 +217,49 @@ class Loop:
         outcome, judged = self._judge(ended.outcome)
         if self.watcher is not None:
             outcome = self.watcher.note_end(trial.number, outcome, judged)
-        is_to_retry = self._settle(trial, outcome, judged)
+        is_to_retry = self._settle(trial, outcome)
+        is_over = not is_to_retry and not isinstance(outcome, Interrupted)
+        if not is_to_retry and not isinstance(outcome, Interrupted) and not self.has_repeats:
+            self.agenda.note_end(trial, outcome.state, judged)
         num_free = self.pool.num_slots - self.num_batches
-        may_start = may_start and not self.is_stopped and num_free > 0 and not self.searcher.is_adaptive
+        must_wait = self.searcher.is_adaptive or self.has_repeats
+        may_start = may_start and not self.is_stopped and num_free > 0 and not must_wait
         following = self.agenda.take_batch(num_free) if may_start else []
         now = time.time()
         with self.store.transaction():
             self._store_reports()
             self.store.end(trial.number, outcome, judged.score if judged else None, now)
             self._store_starts(following, now)
-        is_best = judged is not None and is_better(judged, self.best)
-        if is_best:
-            self.best = judged
         if isinstance(outcome, Finished):
             self.result_file.note_finish()
-        if not is_to_retry and not isinstance(outcome, Interrupted):
-            self.checkpoints.note_end(trial.number, has_failed=isinstance(outcome, Failed), is_best=is_best)
+        is_best, whole = self._note_over(trial, outcome, judged) if is_over else (False, None)
         shown = None if judged is None else seal(judged)
-        self.on_event(TrialEnded(trial, seal_outcome(outcome), shown, is_best, now - started_at, is_to_retry))
+        self.on_event(TrialEnded(trial, seal_outcome(outcome), shown, is_best, now - started_at, is_to_retry, whole))
         if following:
             self._hand_out(following, now)
 
-    def _settle(self, trial: Trial, outcome: Outcome, judged: Result | None) -> bool:
-        """Tell the agenda of an end, or keep a trial that is to run again; gives whether it is one that has failed. A
-        failure for good ends the sweep if that is wanted."""
+    def _note_over(self, trial: Trial, outcome: Outcome, judged: Result | None) -> tuple[bool, RecordedTrial | None]:
+        """What follows from a trial that has ended for good: whether it is the best so far, and with repeats, once all
+        of its combination have ended, these as one: then it is the combination that counts."""
+        number, whole = trial.number, None
+        failed = [number] if isinstance(outcome, Failed) else []
+        if self.has_repeats:
+            repeats = self.study.repeats_of(number // self.study.repeats, is_sealed=True)
+            whole = self.study.combine(repeats, self.agenda.is_over)
+            if whole is None:
+                return False, None
+            number, judged = whole.trial.number, whole.result
+            failed = [one.trial.number for one in repeats if one.state == "failed"]
+            self.agenda.note_end(whole.trial, cast(FinalState, whole.state), judged)
+        is_best = judged is not None and is_better(judged, self.best)
+        if is_best:
+            self.best = judged
+        self.checkpoints.note_end(number, failed, is_best=is_best)
+        return is_best, whole
+
+    def _settle(self, trial: Trial, outcome: Outcome) -> bool:
+        """Keep a trial that is to run again; gives whether it is one that has failed. A failure for good ends the sweep
+        if that is wanted."""
         if isinstance(outcome, Interrupted):
             self.agenda.put_back(trial)
             return False
@@ -244,7 +268,6 @@ class Loop:
             self.agenda.put_off(trial)
             self.checkpoints.clear(trial.number)
             return True
-        self.agenda.note_end(trial, outcome.state, judged)
         if is_failed and self.supervision.on_error == "stop" and not self.is_stopped:
             self.is_stopped = True
             self.on_event(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hypersweep.errors import SelectionError
+from hypersweep.repeats import Spread
 from hypersweep.selection import Objective, seal
 from hypersweep.trial import Result, Trial, params_from_json
 
@@ -18,7 +19,11 @@ COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at,
 class RecordedTrial:
     """A trial as the store has it. `result` has the score that counts in the sweep (None: not chosen yet), times are
     Unix times (`asked_at`: when its params were chosen), `step` is the last one reported. Test metrics are there once
-    the sweep has ended."""
+    the sweep has ended.
+
+    A combination with repeats is its first trial with the mean result, from the first start to the last end, and the
+    `spread` of the results; None for all others.
+    """
 
     trial: Trial
     state: str
@@ -28,6 +33,7 @@ class RecordedTrial:
     asked_at: float
     started_at: float | None
     ended_at: float | None
+    spread: Spread | None = None
 
     @property
     def duration_s(self) -> float | None:

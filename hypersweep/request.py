@@ -71,6 +71,7 @@ class Request:
     metric: str | None = None
     mode: Literal["max", "min"] | None = None
     algo: str = "grid"
+    repeats: int = 1
     order: Literal["sequential", "shuffled"] = "sequential"
     seed: int | None = None
     threads: int | None = None
@@ -132,6 +133,7 @@ def resolve(request: Request) -> Resolved:
             metric=request.metric,
             mode=request.mode,
             algo=request.algo,
+            repeats=request.repeats,
             given=() if request.enqueue is None else read_given(request.enqueue, space),
             sources=Sources(
                 space=str(path.resolve()) if path else None,

@@ -16,6 +16,7 @@ from sys import intern
 from typing import Any
 
 from hypersweep.errors import ResultLogError
+from hypersweep.repeats import Spread
 from hypersweep.selection import loss_of
 from hypersweep.space import Value, as_value, read_literal, unquote
 from hypersweep.textfile import read_lines
@@ -200,8 +201,9 @@ def format_meter(
     )
 
 
-def format_best(params: Params, judged: Result) -> str:
-    """The `best params:` and `best result:` of the closing block, without a newline at the end."""
+def format_best(params: Params, judged: Result, spread: Spread | None = None) -> str:
+    """The `best params:` and `best result:` of the closing block, without a newline at the end; with repeats one line
+    more, for the standard deviations."""
     parts = [
         *([f"'model': {judged.model!r}"] if judged.model is not None else []),
         f"'best_valid_score': {judged.score!r}",
@@ -210,7 +212,8 @@ def format_best(params: Params, judged: Result) -> str:
         *([f"'test_result': {_format_ordered(judged.test)}"] if judged.test else []),
     ]
     in_order = {name: params[name] for name in sorted(params)}
-    return f"best params:  {in_order!r}\nbest result: \n{{{', '.join(parts)}}}"
+    text = f"best params:  {in_order!r}\nbest result: \n{{{', '.join(parts)}}}"
+    return text if spread is None else f"{text}\nbest spread: {spread_as_json(spread)!r}"
 
 
 def _format_ordered(metrics: Mapping[str, float]) -> str:
@@ -218,8 +221,20 @@ def _format_ordered(metrics: Mapping[str, float]) -> str:
     return f"OrderedDict({list(metrics.items())!r})" if metrics else "OrderedDict()"
 
 
-def best_as_json(params: Params, judged: Result) -> dict[str, Any]:
-    """The best trial for JSON: always the same keys; what JSON has no number for (NaN, infinity) is None."""
+def spread_as_json(spread: Spread) -> dict[str, Any]:
+    """The spread of repeats, with the keys of a result."""
+    return {
+        "finished": spread.finished,
+        "repeats": spread.repeats,
+        "best_valid_score": _as_json(spread.score),
+        "best_valid_result": {name: _as_json(value) for name, value in spread.valid.items()},
+        "test_result": {name: _as_json(value) for name, value in spread.test.items()},
+    }
+
+
+def best_as_json(params: Params, judged: Result, spread: Spread | None = None) -> dict[str, Any]:
+    """The best trial for JSON: always the same keys, and `spread` with repeats; what JSON has no number for (NaN,
+    infinity) is None."""
     return {
         "params": {name: _as_json(params[name]) for name in sorted(params)},
         "result": {
@@ -229,6 +244,7 @@ def best_as_json(params: Params, judged: Result) -> dict[str, Any]:
             "best_valid_result": {name: _as_json(value) for name, value in judged.valid.items()},
             "test_result": {name: _as_json(value) for name, value in judged.test.items()},
         },
+        **({} if spread is None else {"spread": spread_as_json(spread)}),
     }
 
 

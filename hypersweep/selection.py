@@ -111,7 +111,10 @@ def seal(result: Result) -> Result:
 
 def seal_outcome(outcome: Outcome) -> Outcome:
     """The outcome with its result sealed, if it has one."""
-    return Finished(seal(outcome.result)) if isinstance(outcome, Finished) else outcome
+    if not isinstance(outcome, Finished):
+        return outcome
+    sealed = seal(outcome.result)
+    return outcome if sealed is outcome.result else Finished(sealed)
 
 
 def loss_of(judged: Result) -> float:

@@ -1,121 +1,34 @@
-"""Study: read access to a sweep, while it runs and afterwards."""
+"""Study: read access to the trials of a sweep, while it runs and afterwards."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-from hypersweep.budget import Budget, is_bound
-from hypersweep.place import Place, find_place, is_locked
+from hypersweep.budget import is_bound
+from hypersweep.combinations import IsOver, Standing, combine, list_standings, rank
 from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
-from hypersweep.selection import Objective
-from hypersweep.space import Space
-from hypersweep.spacefile import parse_space
-from hypersweep.store import connect, refuse_damage, translate_errors
+from hypersweep.store import refuse_damage, translate_errors
+from hypersweep.sweeprecord import SweepRecord
 from hypersweep.trial import Params, Result, Trial, params_from_json
 
 if TYPE_CHECKING:
     import polars
 
-Read = TypeVar("Read")
+ENDED = ("finished", "failed", "pruned")
+STATES = ("waiting", "running", *ENDED)
 
-STATES = ("waiting", "running", "finished", "failed", "pruned")
 
-
-class Study:
+class Study(SweepRecord):
     """The trials of a sweep, its best, its counts. Opening one changes nothing on disk; close it when done."""
 
-    def __init__(self, path: str | Path | Place) -> None:
-        """`path` is the `.sweep` folder, a folder that holds one, or the `.test` file. Raises `StoreError`."""
-        self.place = path if isinstance(path, Place) else find_place(Path(path))
-        self.connection = connect(self.place.store, is_reader=True)
-
-    def close(self) -> None:
-        self.connection.close()
-
-    def __enter__(self) -> Study:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _rows(self, sql: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        with translate_errors(self.place.store):
-            for row in self.connection.execute(sql, values):  # noqa: UP028  it would close the cursor of a closed study
-                yield row
-
-    def _read(self, read: Callable[..., Read], sql: str, *values: Any) -> Iterator[Read]:
-        """What `read` makes of the columns of each row."""
-        with refuse_damage(self.place.store):
-            for row in self._rows(sql, *values):
-                yield read(*row)
-
-    def _read_trials(self, sql: str, *values: Any) -> Iterator[RecordedTrial]:
-        return self._read(partial(read_trial, self.objective, self.is_sealed), sql, *values)
-
-    @cached_property
-    def meta(self) -> Mapping[str, Any]:
-        """What was recorded of the sweep: space, settings, runner, seed, order, metric, mode, threads, …"""
-        with refuse_damage(self.place.store):
-            found = {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
-            return {**found, **{key: found[key] for key in _META}}
-
-    def forget_meta(self) -> None:
-        """Read `meta` anew at its next use: the controller has changed it."""
-        del self.meta
-        self.__dict__.pop("space", None)
-
-    @cached_property
-    def space(self) -> Space:
-        return parse_space(self.meta["space"], str(self.place.store))
-
-    @property
-    def objective(self) -> Objective:
-        return Objective(self.meta["metric"], self.meta["mode"])
-
-    @property
-    def budget(self) -> Budget:
-        with refuse_damage(self.place.store):
-            return Budget(**self.meta["budget"])
-
-    @property
-    def algo(self) -> str:
-        """The search algorithm's name."""
-        algo: str = self.meta["algo"]
-        return algo
-
-    @property
-    def num_points(self) -> int | None:
-        """How many points the space has; None if it is searched by samples, or if its rules are too large to be counted
-        and not all has been tried yet."""
-        if self.algo != "grid" or self.space.first_distribution is not None:
-            return None
-        found: int | None = self.space.grid_size if self.space.grid.is_exact else self.ending.get("num_points")
-        return found
-
-    @property
-    def size(self) -> int | None:
-        """How many trials the sweep has in all; None if it has no end but that of a time budget, or its points are not
-        counted."""
-        return self.budget.cap(self.num_points)
-
-    @property
-    def end_reason(self) -> str | None:
-        """Why the last session has ended with something left to run: an option that bounds it, or `interrupted`; None
-        if nothing was left."""
-        reason: str | None = self.ending.get("reason", "interrupted" if self.num_recorded() else "not started")
-        return reason
-
-    @property
-    def ending(self) -> dict[str, Any]:
-        """How the last session has ended; empty if it has not, or was killed."""
-        found = self._read(json.loads, "SELECT value FROM meta WHERE key = 'ending'")
-        with refuse_damage(self.place.store):
-            return dict(next(found, None) or {})
+    def _read_trials(self, sql: str, *values: Any, is_sealed: bool | None = None) -> Iterator[RecordedTrial]:
+        is_sealed = self.is_sealed if is_sealed is None else is_sealed
+        return self._read(partial(read_trial, self.objective, is_sealed), sql, *values)
 
     @property
     def is_sealed(self) -> bool:
@@ -124,45 +37,95 @@ class Study:
             return True
         return self.counts()["waiting"] != 0 and not is_bound(self.end_reason)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a controller works on the sweep now."""
-        return is_locked(self.place.lock)
-
     def counts(self) -> dict[str, int | None]:
         """Trials by state; one that no controller runs any more is waiting, and so is one that has failed and will be
         tried again. None: waiting without end."""
         counted = dict(self._rows("SELECT state, count(*) FROM trials GROUP BY state"))
         running = counted.get("running", 0) if self.is_running else 0
-        if self._retries and "failed" in counted:
+        if self.retries and "failed" in counted:
             counted["failed"] -= next(
-                self._rows("SELECT count(*) FROM trials WHERE state = 'failed' AND attempt <= ?", self._retries)
+                self._rows("SELECT count(*) FROM trials WHERE state = 'failed' AND attempt <= ?", self.retries)
             )[0]
         ended = {state: counted.get(state, 0) for state in ("finished", "failed", "pruned")}
         waiting = None if self.size is None else max(0, self.size - running - sum(ended.values()))
         return {"waiting": waiting, "running": running, **ended}
 
+    def point_counts(self) -> dict[str, int]:
+        """Points by what came of them: finished, failed or pruned, for good; `partly_failed` are those of the finished
+        and pruned ones of which a repeat has failed."""
+        if self.repeats == 1:
+            counts = self.counts()
+            return {**{state: counts[state] or 0 for state in ENDED}, "partly_failed": 0}
+        standings = self._list_standings()
+        states = Counter(standing.state for standing in standings)
+        num_failed = sum(standing.has_failed for standing in standings)
+        return {**{state: states[state] for state in ENDED}, "partly_failed": num_failed - states["failed"]}
+
     def tell_counts(self) -> str:
         """`4 waiting, 2 finished`: the states that occur, and `finished` always."""
         return ", ".join(f"{count} {state}" for state, count in self.counts().items() if count or state == "finished")
 
-    def trials(self, state: str | None = None) -> Iterator[RecordedTrial]:
+    def trials(self, state: str | None = None, *, is_sealed: bool | None = None) -> Iterator[RecordedTrial]:
         """The recorded trials in the order of their numbers, all or those of one state; a trial that no controller
-        runs any more is interrupted."""
+        runs any more is interrupted. `is_sealed`: without their test metrics; None: as the sweep is."""
         column = self._state_column()
         source = _IN_ORDER if state in (None, "finished") else "trials"
         where = "" if state is None else "WHERE state = ?"
         if state in ("running", "interrupted"):
             where = f"WHERE state IN ('running', 'interrupted') AND {column} = ?"
         sql = f"SELECT {column}, {COLUMNS} FROM {source} {where} ORDER BY number"
-        return self._read_trials(sql, *([state] if state else ()))
+        return self._read_trials(sql, *([state] if state else ()), is_sealed=is_sealed)
+
+    def grouped(self) -> Iterator[list[RecordedTrial]]:
+        """The recorded trials of each point, in the order of their numbers."""
+        return self._group(self.trials())
+
+    def _group(self, trials: Iterable[RecordedTrial]) -> Iterator[list[RecordedTrial]]:
+        for _, repeats in groupby(trials, key=lambda recorded: recorded.trial.number // self.repeats):
+            yield list(repeats)
+
+    def repeats_of(self, point: int, *, is_sealed: bool | None = None) -> list[RecordedTrial]:
+        """The recorded trials of a point."""
+        sql = f"SELECT state, {COLUMNS} FROM trials WHERE number BETWEEN ? AND ? ORDER BY number"
+        first = point * self.repeats
+        return list(self._read_trials(sql, first, first + self.repeats - 1, is_sealed=is_sealed))
+
+    def combine(self, trials: Sequence[RecordedTrial], is_over: IsOver | None = None) -> RecordedTrial | None:
+        """The repeats of a point as one trial (see `combinations.combine`); `is_over` says which have ended for good,
+        by default those that did by what is recorded."""
+        return combine(trials, self.repeats, self.decimals, is_over or self._is_over)
+
+    def _is_over(self, recorded: RecordedTrial) -> bool:
+        is_failed = recorded.state == "failed" and recorded.trial.attempt > self.retries
+        return is_failed or recorded.state in ("finished", "pruned")
+
+    def _list_standings(self) -> list[Standing]:
+        with translate_errors(self.place.store):
+            return list_standings(self.connection, self.repeats, self.decimals, self.retries)
+
+    def _read_combination(self, standing: Standing) -> RecordedTrial:
+        whole = self.combine(self.repeats_of(standing.point))
+        assert whole is not None, "it stands among those that have ended"
+        return whole
+
+    def _find_best_combination(self) -> RecordedTrial | None:
+        standings = self._list_standings()
+        if all(standing.score is None for standing in standings):
+            return None
+        highest = self._read_combination(rank(standings, is_bigger_better=True)[0])
+        if highest.result is not None and highest.result.bigger:
+            return highest
+        return self._read_combination(rank(standings, is_bigger_better=False)[0])
 
     def ended(self) -> Iterator[RecordedTrial]:
-        """The trials that have ended for good, in the order in which they did."""
+        """The points whose trials have ended for good, in the order in which they did."""
+        if self.repeats > 1:
+            wholes = filter(None, map(self.combine, self.grouped()))
+            return iter(sorted(wholes, key=lambda whole: (whole.ended_at, whole.trial.number)))
         return self._read_trials(
             f"SELECT state, {COLUMNS} FROM trials WHERE state IN ('finished', 'pruned')"
             " OR (state = 'failed' AND attempt > ?) ORDER BY ended_at, number",
-            self._retries,
+            self.retries,
         )
 
     def to_run_again(self) -> Iterator[RecordedTrial]:
@@ -171,13 +134,8 @@ class Study:
             f"SELECT {self._state_column()}, {COLUMNS} FROM trials"
             f" WHERE (state IN ('running', 'interrupted') AND {self._state_column()} = 'interrupted')"
             " OR (state = 'failed' AND attempt <= ?)",
-            self._retries,
+            self.retries,
         )
-
-    @property
-    def _retries(self) -> int:
-        retries: int = self.meta["supervision"]["retries"]
-        return retries
 
     def _state_column(self) -> str:
         return "state" if self.is_running else "replace(state, 'running', 'interrupted')"
@@ -189,17 +147,13 @@ class Study:
         return self._read(lambda number, result: (number, Result.from_json(result)), sql)
 
     def logged(self) -> Iterator[tuple[Params, Result]]:
-        """(params, result as the runner gave it) of the finished trials in the order of their numbers."""
+        """(params, result as the runner gave it) of the finished trials in the order of their numbers; of combinations
+        with repeats the mean results."""
+        if self.repeats > 1:
+            wholes = filter(None, map(self.combine, self._group(self.trials(is_sealed=False))))
+            return ((whole.trial.params, whole.result) for whole in wholes if whole.result is not None)
         sql = f"SELECT params, result FROM {_IN_ORDER} WHERE state = 'finished' ORDER BY number"
         return self._read(lambda *row: (params_from_json(json.loads(row[0])), Result.from_json(row[1])), sql)
-
-    def first_session(self) -> dict[str, Any] | None:
-        """What was recorded when the sweep began; None before."""
-        return next(self._read(json.loads, "SELECT record FROM sessions ORDER BY id LIMIT 1"), None)
-
-    def has_open_session(self) -> bool:
-        """Whether a session was begun that has not ended: now, or because its controller was killed."""
-        return any(True for _ in self._rows("SELECT id FROM sessions WHERE ended_at IS NULL"))
 
     def failures(self) -> dict[int, list[tuple[int, str]]]:
         """(attempt, error) of every attempt that failed, by trial, also where a later one has finished."""
@@ -209,11 +163,6 @@ class Study:
         ):
             found.setdefault(number, []).append((attempt, error))
         return found
-
-    def num_recorded(self) -> int:
-        """How many trials have been started, or taken over from a log."""
-        count: int = next(self._rows("SELECT count(*) FROM trials"))[0]
-        return count
 
     def recorded_ranges(self) -> Iterator[tuple[int, int]]:
         """The numbers of all recorded trials as ascending ranges: (first, one past the last)."""
@@ -234,7 +183,10 @@ class Study:
         )
 
     def best(self) -> RecordedTrial | None:
-        """The finished trial with the best score, the first of equals; None if none has a score that is a number."""
+        """The finished trial with the best score, the first of equals; None if none has a score that is a number. Of a
+        sweep with repeats: the first trial of the best combination, with the mean result and its `spread`."""
+        if self.repeats > 1:
+            return self._find_best_combination()
         sides = [
             recorded
             for order in ("min", "max")
@@ -251,8 +203,13 @@ class Study:
         return highest if highest.result.bigger else lowest
 
     def top(self, count: int) -> list[RecordedTrial]:
-        """The `count` best finished trials, best first; those without a score that is a number come last."""
+        """The `count` best finished trials, best first; those without a score that is a number come last. Of a sweep
+        with repeats: combinations, as `best` gives them."""
         best = self.best()
+        if self.repeats > 1:
+            is_bigger_better = bool(best and best.result and best.result.bigger)
+            ranked = rank(self._list_standings(), is_bigger_better=is_bigger_better)
+            return [self._read_combination(standing) for standing in ranked[:count]]
         order = "score DESC" if best and best.result and best.result.bigger else "score ASC"
         order = f"ORDER BY score IS NULL, {order}, number"
         # First the numbers, which the index alone can give.
@@ -263,12 +220,6 @@ class Study:
         """The first `count` finished trials whose score is NaN."""
         sql = f"{_FINISHED} AND score IS NULL ORDER BY number LIMIT ?"
         return [recorded.trial for recorded in self._read_trials(sql, count)]
-
-    def elapsed_s(self) -> float:
-        """Seconds that controllers have worked on the sweep, all sessions together."""
-        now = time.time()
-        rows = self._rows("SELECT sum(coalesce(ended_at, ?) - started_at) FROM sessions", now)
-        return next(rows)[0] or 0.0
 
     def mean_duration_s(self) -> float | None:
         """Seconds that the last trials which were run here took, on average; None before the first has ended."""
@@ -298,7 +249,6 @@ class Study:
         )
 
 
-_META = ("space", "metric", "mode", "algo", "resources", "supervision", "budget")  # what every store must hold
 # Read from first to last: going by the index, most of the table would have to be sorted.
 _IN_ORDER = "trials NOT INDEXED"
 _FINISHED = f"SELECT state, {COLUMNS} FROM trials WHERE state = 'finished'"

@@ -16,7 +16,7 @@ from hyper_tests.processes import hypersweep as run_hypersweep
 from hypersweep.cli import COMMANDS
 
 RESOURCES = "--workers --pool --gpus --trials-per-gpu --batch-trials --ray-address --gpus-per-trial --shared"
-SEARCH = "--algo --order --seed --enqueue"
+SEARCH = "--algo --order --seed --repeats --enqueue"
 BUDGET = "--max-trials --time-budget --stop-after"
 PRUNING = "--prune --min-steps --reduction-factor"
 OPTIONS = {

@@ -41,6 +41,7 @@ def test_what_would_run_as_json(folder: Path, call: Call) -> None:
         "forbidden": None,
         "algo": "grid",
         "max_trials": None,
+        "repeats": 1,
         "first": None,
         "last": None,
         "problems": [
@@ -49,7 +50,8 @@ def test_what_would_run_as_json(folder: Path, call: Call) -> None:
         ],
     }
     of_grid = json.loads(call("plan", "--json").out)
-    assert list(of_grid) == ["parameters", "grid_size", "forbidden", "algo", "max_trials", "first", "last", "problems"]
+    keys = ["parameters", "grid_size", "forbidden", "algo", "max_trials", "repeats", "first", "last", "problems"]
+    assert list(of_grid) == keys
     assert of_grid["first"] == {"learning_rate": 0.1, "k": 1}
     assert (of_grid["grid_size"], of_grid["last"]) == (6, {"learning_rate": 0.3, "k": 2})
 

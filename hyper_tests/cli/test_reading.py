@@ -126,11 +126,11 @@ def test_trials_as_a_table(failed: Path, call: Call) -> None:
 
 def test_status_as_json(failed: Path, call: Call) -> None:
     status = read(call, "status")
-    assert list(status) == ["counts", "certificate", "grid_size", "best", "failures", "pruned"]
+    assert list(status) == ["counts", "certificate", "grid_size", "repeats", "best", "failures", "pruned"]
     assert status["counts"] == {"waiting": 0, "running": 0, "finished": 3, "failed": 3, "pruned": 0}
     assert status["certificate"] == {
         **{"algo": "grid", "points": 6, "finished": 3, "failed": 3, "pruned": 0, "not_run": 0, "forbidden": None},
-        **{"is_forbidden_exact": True, "max_trials": None, "reason": None, "is_complete": True},
+        **{"partly_failed": 0, "is_forbidden_exact": True, "max_trials": None, "reason": None, "is_complete": True},
     }
     assert status["grid_size"] == 6
     assert status["best"] == read(call, "best")

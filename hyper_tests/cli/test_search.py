@@ -123,3 +123,54 @@ def test_a_plan_without_an_end_is_a_problem(wide: Path, call: Call) -> None:
     answer = call("plan", "--algo", "tpe")
     assert answer.code == 2
     assert "problem: --algo tpe: it has no end by itself" in answer.out
+
+
+REPEATED = """
+def run(params, trial):
+    if params["k"] == 2 and trial.seed == 2021:
+        raise ValueError("no")
+    score = round(params["learning_rate"] * params["k"] + trial.seed % 10 / 100, 4)
+    return {"best_valid_score": score, "best_valid_result": {"ndcg@10": score}, "test_result": {"ndcg@10": trial.seed}}
+"""
+
+
+def test_repeats_are_told_with_their_spread(folder: Path, call: Call) -> None:
+    (folder / "repeated.py").write_text(REPEATED)
+    plan = call("plan", "--repeats", "3", "--max-trials", "4")
+    assert "repeats: 3 of each combination: 12 trials\n" in plan.out
+    answer = call("run", "--runner", "repeated.py:run", "--repeats", "3", "--set", "metric_decimal_place=4")
+    assert answer.code == 1, "some repeats have failed"
+    assert "sweep: 18 trials (3 repeats each), 0 done" in answer.err
+    assert "; mean ndcg@10 0.11 ± 0.01 (3 repeats)" in answer.err
+    assert "all 6 points of the space: 6 finished; 3 of them with failed repeats\n" in answer.err
+    best = json.loads(call("best", "--json").out)
+    assert (best["params"], best["result"]["best_valid_score"]) == ({"k": 2, "learning_rate": 0.3}, 0.61)
+    assert best["spread"]["finished"] == 2
+    assert (
+        best["spread"]["best_valid_result"]["ndcg@10"]
+        == best["spread"]["best_valid_score"]
+        == pytest.approx(0.0141, abs=1e-4)
+    )
+    assert best["spread"]["test_result"]["ndcg@10"] == pytest.approx(1.4142, abs=1e-4)
+    assert json.loads(call("status", "--json").out)["best"] == best
+    assert json.loads(call("best", "--metric", "ndcg@10", "--json").out) == best
+    assert json.loads(call("best", "hyper.result", "--json").out)["result"] == best["result"]
+    assert "best: trials 15 to 17, ndcg@10 0.61 ± 0.014 (2 of 3 repeats), " in call("status").out
+    assert "best spread: {'finished': 2, 'repeats': 3, 'best_valid_score': 0.0141" in call("best").out
+
+
+def test_repeats_in_the_table_of_trials(folder: Path, call: Call) -> None:
+    (folder / "repeated.py").write_text(REPEATED)
+    call("run", "--runner", "repeated.py:run", "--repeats", "3", "--set", "metric_decimal_place=4")
+    found = trials(call)
+    assert [(trial["combination"], trial["repeat"], trial["seed"]) for trial in found[:4]] == [
+        (0, 0, 2020), (0, 1, 2021), (0, 2, 2022), (1, 0, 2020)
+    ]  # fmt: skip
+    assert [trial["mean"] for trial in found[::3]] == [0.11, 0.21, 0.21, 0.41, 0.31, 0.61]
+    top = json.loads(call("trials", "--top", "2", "--json").out)
+    assert [(one["number"], one["combination"], one["repeat"], one["score"]) for one in top] == [
+        (15, 5, None, 0.61), (9, 3, None, 0.41)
+    ]  # fmt: skip
+    table = call("trials").out
+    assert "combination  repeat  mean" in table
+    assert "2 of 3" in table

@@ -42,6 +42,11 @@ def run(params: Params, trial: LiveTrial) -> dict[str, float]:
     return {"score": (x * 7919 % 60) / 60}
 
 
+def run_seeded(params: Params, trial: LiveTrial) -> dict[str, float]:
+    """As `run`, with a score of each seed."""
+    return {"score": run(params, trial)["score"] + trial.seed / 7}
+
+
 def kill_server_once(params: Params, trial: LiveTrial) -> dict[str, float]:
     """Trial 5 kills the process that all are forked from, at its first attempt to run."""
     trace(trial, "begun")

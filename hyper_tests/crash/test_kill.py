@@ -24,16 +24,18 @@ ORPHAN_TIMEOUT_S = 2.0
 class Sweep:
     """A sweep in a folder of its own, of the trials of `crash/runner.py`."""
 
-    def __init__(self, folder: Path, function: str = "run", num_trials: int = NUM_TRIALS) -> None:
+    def __init__(self, folder: Path, function: str = "run", num_trials: int = NUM_TRIALS, num_repeats: int = 1) -> None:
         folder.mkdir()
+        self.num_repeats = num_repeats
         self.folder = folder
         self.traces = folder / "traces"
         self.traces.mkdir()
         self.pids = folder / "pids"
         self.log = folder / "hyper.result"
-        (folder / "hyper.test").write_text(f"x choice {list(range(num_trials))}\n")
+        (folder / "hyper.test").write_text(f"x choice {list(range(num_trials // num_repeats))}\n")
         self.arguments = [
-            "run", "--resume", "--runner", f"{runner.__file__}:{function}", "--set", f"traces={self.traces}"
+            "run", "--resume", "--runner", f"{runner.__file__}:{function}", "--set", f"traces={self.traces}",
+            "--repeats", str(num_repeats)
         ]  # fmt: skip
 
     def start(self, *options: str) -> subprocess.Popen[str]:
@@ -83,7 +85,9 @@ def kill_and_resume(sweep: Sweep, generator: random.Random, most: int) -> int:
             assert sweep.executions(number) == count, f"trial {number} had finished and ran again"
         executions_of_finished = {number: sweep.executions(number) for number in finished}
         if sweep.log.exists():
-            assert {block.params["x"] for block in read_log(sweep.log)} <= finished
+            logged = [int(str(block.params["x"])) for block in read_log(sweep.log)]
+            count = sweep.num_repeats
+            assert {x * count + repeat for x in logged for repeat in range(count)} <= finished
         if process.returncode == 0:
             return num_kills
         assert process.returncode == -signal.SIGKILL
@@ -116,6 +120,18 @@ def test_a_controller_killed_at_random_moments(tmp_path: Path) -> None:
         assert all(sweep.executions(number, "ended") >= 1 for number in range(NUM_TRIALS))
         assert sweep.log.read_bytes() == unbroken.log.read_bytes()
     assert num_sweeps >= 2
+
+
+@pytest.mark.timeout(200)
+def test_a_controller_killed_between_the_repeats_of_combinations(tmp_path: Path) -> None:
+    generator = random.Random(2021)
+    unbroken, sweep = (Sweep(tmp_path / name, "run_seeded", 24, num_repeats=3) for name in ("unbroken", "sweep"))
+    done = hypersweep(*unbroken.arguments, cwd=unbroken.folder)
+    assert done.returncode == 0, done.stderr
+    assert kill_and_resume(sweep, generator, 8) > 3
+    assert sweep.finished() == set(range(24))
+    assert sweep.log.read_bytes() == unbroken.log.read_bytes()
+    assert len(read_log(sweep.log)) == 8
 
 
 def test_a_controller_killed_before_each_statement_and_file_operation(tmp_path: Path) -> None:

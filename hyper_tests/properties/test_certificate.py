@@ -60,7 +60,7 @@ def read_certificate(place: Place) -> Certificate:
     stop_after=st.none() | st.integers(0, 24),
     num_slots=st.integers(1, 3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_certificate_of_a_grid_is_that_of_brute_force(
     tmp_path_factory: pytest.TempPathFactory,
     constraints: list[str],

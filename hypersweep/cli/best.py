@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,12 @@ from hypersweep.cli.options import PATH, SCORE, GroupedCommand
 from hypersweep.errors import SelectionError, StoreError
 from hypersweep.spacefile import SUFFIXES
 from hypersweep.trial import Params, Result
+
+if TYPE_CHECKING:
+    from hypersweep.recorded import RecordedTrial
+    from hypersweep.repeats import Spread
+    from hypersweep.selection import Objective
+    from hypersweep.study import Study
 
 
 @click.command("best", cls=GroupedCommand)
@@ -28,8 +35,8 @@ def command(path: str, metric: str | None, mode: Any, is_json: bool) -> None:
     from hypersweep.resultlog import best_as_json, format_best
 
     is_log = Path(path).is_file() and Path(path).suffix not in SUFFIXES
-    params, result = _best_of_log(path, metric, mode) if is_log else _best_of_sweep(path, metric, mode)
-    click.echo(json.dumps(best_as_json(params, result)) if is_json else format_best(params, result))
+    best = (*_best_of_log(path, metric, mode), None) if is_log else _best_of_sweep(path, metric, mode)
+    click.echo(json.dumps(best_as_json(*best)) if is_json else format_best(*best))
 
 
 def _best_of_log(path: str, metric: str | None, mode: Any) -> tuple[Params, Result]:
@@ -48,8 +55,8 @@ def _best_of_log(path: str, metric: str | None, mode: Any) -> tuple[Params, Resu
     return best[0].params, best[1]
 
 
-def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Result]:
-    from hypersweep.selection import Objective, best_of
+def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Result, Spread | None]:
+    from hypersweep.selection import Objective
 
     with _open_study(path) as study:
         for _, result in islice(study.results(only_unscored=False), 1):
@@ -58,22 +65,31 @@ def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Re
                 click.echo("test metrics are sealed until the sweep has ended", err=True)
         if metric is None and mode is None:
             best = study.best()
-            found = None if best is None or best.result is None else (best.trial, best.result)
         else:
-            objective = Objective(metric or study.objective.metric, mode or study.objective.mode)
-            finished = (recorded for recorded in study.trials("finished") if recorded.result is not None)
-            found = best_of((recorded.trial, objective.judge(recorded.result)) for recorded in finished)
-        if found is None:
+            best = _find_best(study, Objective(metric or study.objective.metric, mode or study.objective.mode))
+        if best is None or best.result is None:
             for _, result in study.results(only_unscored=True):
                 study.objective.judge(result)  # raises where nobody has said which of its metrics is the score
             raise SelectionError(
                 f"{study.place.folder}: no trial has finished with a score, got {study.tell_counts()}; expected one. "
                 f"See what happened: hypersweep status {study.place.folder}"
             )
-    return found[0].params, found[1]
+    return best.trial.params, best.result, best.spread
 
 
-def _open_study(path: str) -> Any:
+def _find_best(study: Study, objective: Objective) -> RecordedTrial | None:
+    """The best by another score than that of the sweep."""
+    from hypersweep.selection import best_of
+
+    def judge(recorded: RecordedTrial) -> RecordedTrial:
+        return recorded if recorded.result is None else replace(recorded, result=objective.judge(recorded.result))
+
+    wholes = (study.combine([judge(recorded) for recorded in trials]) for trials in study.grouped())
+    found = best_of((whole, whole.result) for whole in wholes if whole is not None and whole.result is not None)
+    return found and found[0]
+
+
+def _open_study(path: str) -> Study:
     from hypersweep.study import Study
 
     try:

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hypersweep.cli.progress import Progress, Running, tell
-from hypersweep.cli.wording import format_params, format_score, format_seconds
+from hypersweep.cli.wording import format_params, format_score, format_seconds, name_trials
 from hypersweep.events import Event, Noted, OnEvent, SweepStarted, TrialEnded
 
 SUMMARY_INTERVAL_S = 10.0
@@ -138,9 +138,8 @@ class LiveView:
             lines.append(_line(f"  … and {len(running) - MAX_RUNNING} more"))
         if progress.best is not None:
             trial, result = progress.best
-            lines.append(
-                _line(f"best: {format_score(result)}, trial {trial.number}, {format_params(trial.params)}", "green")
-            )
+            where = name_trials(trial.number, progress.repeats)
+            lines.append(_line(f"best: {format_score(result)}, {where}, {format_params(trial.params)}", "green"))
         if progress.num_failed:
             last = f", the last: {progress.last_failure}" if progress.last_failure else ""
             lines.append(_line(f"{progress.num_failed} failed{last}", "red"))

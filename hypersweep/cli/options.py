@@ -121,6 +121,14 @@ SEARCH = combine(
         help="Of a grid's trials: sequential or shuffled.",
     ),
     grouped("How to search", "--seed", type=int, metavar="N", help="Of trials and search; 2020 if nothing says."),
+    grouped(
+        "How to search",
+        "--repeats",
+        type=int,
+        default=1,
+        metavar="R",
+        help="Run each R times, with seeds N, N+1, …; their mean counts.",
+    ),
     grouped("How to search", "--enqueue", metavar="FILE", help="Try these points first (a JSON list)."),
 )
 BUDGET = combine(

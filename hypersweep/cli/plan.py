@@ -142,6 +142,7 @@ def _as_json(definition: Definition, searcher: Searcher | None, budget: Budget, 
         "forbidden": None if space.grid_size is None or not space.rules else _forbidden_as_json(space),
         "algo": definition.algo,
         "max_trials": size,
+        "repeats": definition.repeats,
         "first": None if searcher is None else _find_point(searcher, range(size or 1)),
         "last": None if searcher is None or searcher.is_adaptive else _find_point(searcher, range(size or 0)[::-1]),
         "problems": problems,
@@ -189,6 +190,9 @@ def _tell_search(plan: dict[str, Any], space: Space) -> list[str]:
     if plan["algo"] != "grid" or plan["max_trials"] not in (None, plan["grid_size"]):
         count = "as many as the time allows" if plan["max_trials"] is None else plan["max_trials"]
         lines.append(f"trials: {count}, by {plan['algo']}")
+    if plan["repeats"] > 1:
+        trials = "" if plan["max_trials"] is None else f": {plan['max_trials'] * plan['repeats']} trials"
+        lines.append(f"repeats: {plan['repeats']} of each combination{trials}")
     return lines + [f"{end}: {format_params(plan[end])}" for end in ("first", "last") if plan[end] is not None]
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hypersweep.cli.wording import format_params, format_score, format_seconds
+from hypersweep.cli.wording import format_params, format_score, format_seconds, name_trials
 from hypersweep.events import Event, Noted, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
 from hypersweep.trial import Failed, Finished, Interrupted, Pruned, Result, Trial
 
@@ -29,6 +29,7 @@ class Progress:
     """The state of a sweep as far as its events have told it."""
 
     size: int | None = None
+    repeats: int = 1
     num_at_once: int = 1
     num_done: int = 0
     num_failed: int = 0
@@ -42,6 +43,7 @@ class Progress:
     def update(self, event: Event) -> None:
         if isinstance(event, SweepStarted):
             self.size, self.num_at_once, self.best = event.size, event.num_slots, event.best
+            self.repeats = event.repeats
             self.num_failed = event.counts["failed"] or 0
             self.num_done = sum(event.counts[state] or 0 for state in ("finished", "failed", "pruned"))
             self.begun_at = time.monotonic()
@@ -66,7 +68,9 @@ class Progress:
         if isinstance(event.outcome, Failed):
             self.num_failed += 1
             self.last_failure = f"trial {event.trial.number}: {event.outcome.error}"
-        if event.is_best and event.result is not None:
+        if event.is_best and event.combination is not None and event.combination.result is not None:
+            self.best = (event.combination.trial, event.combination.result)
+        elif event.is_best and event.result is not None:
             self.best = (event.trial, event.result)
 
     @property
@@ -98,7 +102,7 @@ class Progress:
         if self.left_s is not None and self.num_done != self.size:
             parts.append(f"about {format_seconds(self.left_s)} left")
         if self.best is not None:
-            parts.append(f"best {format_score(self.best[1])} (trial {self.best[0].number})")
+            parts.append(f"best {format_score(self.best[1])} ({name_trials(self.best[0].number, self.repeats)})")
         return ", ".join(parts)
 
 
@@ -108,7 +112,7 @@ def tell(event: Event, progress: Progress) -> str | None:
         return f"warning: {event.text}" if event.is_warning else event.text
     if isinstance(event, SweepStarted):
         size = "trials without end" if event.size is None else f"{event.size} trials"
-        size += f" by {event.algo}" * (event.algo != "grid")
+        size += f" by {event.algo}" * (event.algo != "grid") + f" ({event.repeats} repeats each)" * (event.repeats > 1)
         threads = f"{event.threads} {'thread' if event.threads == 1 else 'threads'} each"
         batches = f" {'batch' if event.num_slots == 1 else 'batches'} of up to {event.batch_size}"
         at_once = f"{event.num_slots}{batches if event.batch_size > 1 else ''} at once"
@@ -119,7 +123,7 @@ def tell(event: Event, progress: Progress) -> str | None:
     head = f"[{progress.num_done}/{progress.size}] trial {event.trial.number}{attempt}"
     duration, params = format_seconds(event.duration_s), format_params(event.trial.params)
     if isinstance(event.outcome, Finished) and event.result is not None:
-        mark = "  (best so far)" if event.is_best else ""
+        mark = _tell_combination(event) + ("  (best so far)" if event.is_best else "")
         return f"{head}: {format_score(event.result)} in {duration}, {params}{mark}"
     if isinstance(event.outcome, Failed):
         again = ", will be tried again" if event.is_to_retry else ""
@@ -128,3 +132,11 @@ def tell(event: Event, progress: Progress) -> str | None:
         reason = f": {event.outcome.reason}" if event.outcome.reason else ""
         return f"{head}: pruned at step {event.outcome.step} after {duration}, {params}{reason}"
     return f"{head}: finished after {duration}, {params}"
+
+
+def _tell_combination(event: TrialEnded) -> str:
+    """The mean of a combination, with the last of its repeats."""
+    whole = event.combination
+    if whole is None or whole.result is None:
+        return ""
+    return f"; mean {format_score(whole.result, whole.spread)}"

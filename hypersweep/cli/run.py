@@ -27,7 +27,6 @@ def command(
     model: str | None, dataset: str | None, assignments: tuple[str, ...], if_exists: str | None, **options: Any
 ) -> int:
     """Run one trial per combination of a space and print the best.
-
     hyper.yaml beside hyper.test: the settings. Ctrl-C stops; `resume` goes on.
     """
     from hypersweep.cli.session import show_session

@@ -60,6 +60,6 @@ def _conclude(study: Study) -> int:
             is_ascii=is_ascii,
         )
         + "\n"
-        + format_best(best.trial.params, best.result)
+        + format_best(best.trial.params, best.result, best.spread)
     )
     return EXIT_DONE if certificate.is_as_asked else EXIT_TRIALS_FAILED

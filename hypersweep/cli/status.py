@@ -10,7 +10,7 @@ import click
 
 from hypersweep.certificate import certify
 from hypersweep.cli.options import PATH
-from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures
+from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures, name_trials
 from hypersweep.selection import without_test
 from hypersweep.study import Study
 
@@ -37,7 +37,8 @@ def _as_json(study: Study) -> dict[str, Any]:
         "counts": study.counts(),
         "certificate": certify(study).as_json(),
         "grid_size": study.size,
-        "best": best_as_json(best.trial.params, best.result) if best and best.result else None,
+        "repeats": study.repeats,
+        "best": best_as_json(best.trial.params, best.result, best.spread) if best and best.result else None,
         "failures": [
             {"number": failed.trial.number, "params": dict(failed.trial.params), "error": failed.error}
             for failed in study.trials("failed")
@@ -58,9 +59,8 @@ def _as_lines(study: Study) -> list[str]:
         lines += _list_running(study, counts)
     best = study.best()
     if best and best.result:
-        lines.append(
-            f"best: trial {best.trial.number}, {format_score(best.result)}, {format_params(best.trial.params)}"
-        )
+        where, score = name_trials(best.trial.number, study.repeats), format_score(best.result, best.spread)
+        lines.append(f"best: {where}, {score}, {format_params(best.trial.params)}")
     failures = [(failed.trial.number, failed.error or "") for failed in study.trials("failed")]
     lines += list_failures(failures, study.place.folder, MAX_LINES)
     if counts["pruned"]:

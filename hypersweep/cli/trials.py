@@ -6,13 +6,14 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from hypersweep.cli.options import PATH
+from hypersweep.cli.wording import count_repeats
 from hypersweep.recorded import RecordedTrial, as_row
+from hypersweep.resultlog import spread_as_json
 from hypersweep.study import Study
 
 STATES = ("running", "finished", "failed", "pruned", "interrupted")
@@ -35,17 +36,62 @@ def command(path: str, top: int | None, state: str | None, is_json: bool, is_csv
         raise click.UsageError("--json and --csv: both are given; drop one of the two")
     with Study(path) as study:
         recorded = study.top(top) if top else list(study.trials(state))
+        listing = Listing(study, recorded, is_ranking=top is not None)
         if is_json:
-            click.echo(json.dumps(_as_json(recorded, study)))
+            click.echo(json.dumps(listing.as_json()))
         elif is_csv:
-            _write_csv(study, recorded)
+            _write_csv(listing)
         else:
-            _print_table(study, recorded)
+            _print_table(listing)
 
 
-def _as_json(recorded: Iterable[RecordedTrial], study: Study) -> list[dict[str, Any]]:
-    failures = study.failures()
-    return [_trial_as_json(trial, failures.get(trial.trial.number, [])) for trial in recorded]
+class Listing:
+    """Trials as rows; where combinations have repeats, each with what came of its combination."""
+
+    def __init__(self, study: Study, recorded: list[RecordedTrial], *, is_ranking: bool) -> None:
+        """`is_ranking`: they are combinations."""
+        self.study = study
+        self.recorded = recorded
+        self.is_ranking = is_ranking
+        self.wholes: dict[int, RecordedTrial] = {}
+        if study.repeats > 1:
+            wholes = recorded if is_ranking else filter(None, map(study.combine, study.grouped()))
+            self.wholes = {self._point_of(whole): whole for whole in wholes}
+
+    def _point_of(self, recorded: RecordedTrial) -> int:
+        return recorded.trial.number // self.study.repeats
+
+    def as_json(self) -> list[dict[str, Any]]:
+        failures = self.study.failures()
+        return [
+            {**_trial_as_json(trial, failures.get(trial.trial.number, [])), **self._tell_repeat_as_json(trial)}
+            for trial in self.recorded
+        ]
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        return [{**as_row(trial, self.study.space.names), **self._tell_repeat(trial)} for trial in self.recorded]
+
+    def _tell_repeat_as_json(self, recorded: RecordedTrial) -> dict[str, Any]:
+        if self.study.repeats == 1:
+            return {}
+        whole = self.wholes.get(self._point_of(recorded))
+        mean = _finite(whole.result.score) if whole and whole.result else None
+        spread = spread_as_json(whole.spread) if whole and whole.spread else None
+        repeat = None if self.is_ranking else recorded.trial.repeat
+        return {"combination": self._point_of(recorded), "repeat": repeat, "mean": mean, "spread": spread}
+
+    def _tell_repeat(self, recorded: RecordedTrial) -> dict[str, Any]:
+        """As columns: the combination's mean score, its standard deviation, and how many of its repeats finished."""
+        if self.study.repeats == 1:
+            return {}
+        whole = self.wholes.get(self._point_of(recorded))
+        return {
+            "combination": self._point_of(recorded),
+            "repeat": None if self.is_ranking else recorded.trial.repeat,
+            "mean": whole.result.score if whole and whole.result else None,
+            "std": whole.spread.score if whole and whole.spread else None,
+            "repeats": count_repeats(whole.spread) if whole and whole.spread else None,
+        }
 
 
 def _trial_as_json(recorded: RecordedTrial, failures: list[tuple[int, str]]) -> dict[str, Any]:
@@ -73,9 +119,9 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _tabulate(study: Study, recorded: Iterable[RecordedTrial]) -> tuple[list[str], list[dict[str, Any]]]:
+def _tabulate(listing: Listing) -> tuple[list[str], list[dict[str, Any]]]:
     """The names of all columns, and the rows; a row may lack columns."""
-    rows = [as_row(trial, study.space.names) for trial in recorded]
+    rows = listing.as_rows()
     leading = dict.fromkeys([*_LEADING, *(name for row in rows for name in row if name not in _TRAILING)])
     return [*leading, *_TRAILING], rows
 
@@ -84,20 +130,20 @@ _LEADING = ("number", "state")
 _TRAILING = ("attempt", "seed", "duration_s", "error")
 
 
-def _write_csv(study: Study, recorded: list[RecordedTrial]) -> None:
-    names, rows = _tabulate(study, recorded)
+def _write_csv(listing: Listing) -> None:
+    names, rows = _tabulate(listing)
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
-def _print_table(study: Study, recorded: list[RecordedTrial]) -> None:
+def _print_table(listing: Listing) -> None:
     from hypersweep.cli.console import print_table
 
-    if not recorded:
-        click.echo(f"{study.place.folder}: no such trials", err=True)
+    if not listing.recorded:
+        click.echo(f"{listing.study.place.folder}: no such trials", err=True)
         return
-    names, rows = _tabulate(study, recorded)
+    names, rows = _tabulate(listing)
     hidden = {"seed", *(["attempt"] if all(row["attempt"] == 1 for row in rows) else [])}
     shown = [name for name in names if name not in hidden and any(row.get(name) is not None for row in rows)]
     cells = [[_shown(row.get(name)) for name in shown] for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hypersweep.repeats import Spread
 from hypersweep.selection import find_score_name
 from hypersweep.trial import Result
 
@@ -14,9 +15,24 @@ def format_params(params: Mapping[str, object]) -> str:
     return ", ".join(f"{name}:{value}" for name, value in params.items())
 
 
-def format_score(result: Result) -> str:
-    """`ndcg@10 0.1363` if a metric has the score, else `score 0.1363`."""
-    return f"{find_score_name(result) or 'score'} {result.score}"
+def format_score(result: Result, spread: Spread | None = None) -> str:
+    """`ndcg@10 0.1363` if a metric has the score, else `score 0.1363`; with the spread of repeats followed by
+    ` ± 0.0021 (3 repeats)` or, where some have failed, ` ± 0.0021 (2 of 3 repeats)`."""
+    text = f"{find_score_name(result) or 'score'} {result.score}"
+    if spread is None:
+        return text
+    scatter = "" if spread.score is None else f" ± {spread.score:.2g}"
+    return f"{text}{scatter} ({count_repeats(spread)} repeats)"
+
+
+def count_repeats(spread: Spread) -> str:
+    """`3`, or `2 of 3` where some have failed."""
+    return f"{spread.repeats}" if spread.finished == spread.repeats else f"{spread.finished} of {spread.repeats}"
+
+
+def name_trials(number: int, repeats: int) -> str:
+    """`trial 4`, or `trials 12 to 14` for the combination whose first trial it is."""
+    return f"trial {number}" if repeats == 1 else f"trials {number} to {number + repeats - 1}"
 
 
 def format_seconds(seconds: float) -> str:

@@ -123,6 +123,9 @@ def _replaced(owner: Any, **attributes: Any) -> Iterator[None]:
             setattr(owner, name, value)
 
 
+_DEFAULTS = {"metric_decimal_place": 4}  # of overall.yaml, for what is rounded as RecBole rounds
+
+
 def keys(settings: Mapping[str, Any]) -> Sequence[Key]:
     """Every name that RecBole's property files and code know; raises `RunnerError` if this Python does not have it,
     `SettingsError` if model or dataset are not named, or it has no such model."""
@@ -139,7 +142,7 @@ def keys(settings: Mapping[str, Any]) -> Sequence[Key]:
     for path in package.rglob("*.py"):
         for by_key, by_attribute in _IN_CODE.findall(path.read_text(encoding="utf-8")):
             names.add(by_key or by_attribute)
-    return [Key(name) for name in sorted(names)]
+    return [Key(name, default=_DEFAULTS.get(name)) for name in sorted(names)]
 
 
 def _check_models(package: Path, named: Any) -> None:

@@ -47,7 +47,7 @@ ONLY_IMPORTERS = {
     "rich": {"cli/console.py"},
     "hyperopt": {"search/hyperopt.py"},
     "optuna": {"search/optuna.py"},
-    "ray": {"pool/ray.py", "pool/ray_cluster.py", "pool/ray_hosts.py"},
+    "ray": {f"pool/{name}.py" for name in ("ray", "ray_cluster", "ray_head", "ray_hosts", "ray_token")},
 }
 
 MAX_FILE_LINES = 400

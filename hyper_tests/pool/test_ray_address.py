@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ import pytest
 
 from hyper_tests.contracts.ray_cluster import SPARING, start_cluster
 from hyper_tests.crash import runner
-from hyper_tests.pool.nodes import Sweep, unbroken
+from hyper_tests.crash.round import ORPHAN_TIMEOUT_S
+from hyper_tests.pool.nodes import Sweep, arguments, descendants, unbroken
 from hyper_tests.processes import environment, hypersweep, is_alive, start_hypersweep, wait_until
 from hypersweep.errors import PoolError
 from hypersweep.place import Place
@@ -153,22 +153,15 @@ def test_a_cluster_of_its_own_ends_with_the_controller(tmp_path: Path, signum: i
         HYPERSWEEP_TEST_PIDS=str(pids),
     )
     wait_until(lambda: len(sweep.num_executions()) == 5 or started.poll() is not None, "five trials that begin")
-    clusters = _find_clusters(started.pid)
-    assert clusters
+    left = descendants(started.pid)
+    assert any("raylet" in arguments(pid) for pid in left)
+    assert set(map(int, pids.read_text().split())) & set(left), "the trials come from there too"
     started.send_signal(signum)
     _, errors = started.communicate(timeout=60)
     assert started.returncode == code, errors
-    left = {*clusters, *map(int, pids.read_text().split())}
-    wait_until(lambda: not any(map(is_alive, left)), "the end of all it has started")
+    wait_until(lambda: not any(map(is_alive, left)), "the end of all it has started", timeout_s=ORPHAN_TIMEOUT_S)
     sweep.go()
     resumed = hypersweep("resume", cwd=sweep.folder, env=environment())
     assert resumed.returncode == 0, resumed.stderr
     assert sweep.num_executions() == {0: 1, 1: 1, 2: 2, 3: 2, 4: 2, 5: 1}
     assert sweep.log == unbroken(tmp_path / "unbroken", 6)
-
-
-def _find_clusters(pid: int) -> list[int]:
-    """The processes of Ray's own below a process."""
-    told = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
-    rows = [line.split(None, 2) for line in told.splitlines()]
-    return [int(row[0]) for row in rows if int(row[1]) == pid and re.search(r"gcs_server|raylet", row[2])]

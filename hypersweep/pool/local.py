@@ -8,9 +8,6 @@ import json
 import os
 import select
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from typing import Any, NoReturn
 from hypersweep import errors
 from hypersweep.errors import PoolError, RunnerError
 from hypersweep.pool.devices import FORK_SAFE, Device, Places, assign_places, find_memory_bytes
+from hypersweep.pool.guarded import CLOSE_GRACE_S, await_end, start_guarded
 from hypersweep.pool.protocol import Description, Ended, Placed, PoolEvent, Reported, Work
 from hypersweep.pool.resources import Resources
 from hypersweep.pool.threads import thread_environment
@@ -29,7 +27,6 @@ from hypersweep.trial import Interrupted, Outcome, Trial, outcome_from_json
 
 SERVER = "hypersweep.pool.server"
 MAX_RESTARTS = 3  # of the server process, without any trial having ended in between
-CLOSE_GRACE_S = 2.0
 
 
 @dataclass
@@ -58,23 +55,17 @@ class LocalPool:
         self._start_server()
 
     def _start_server(self) -> None:
-        self.server_socket, theirs = socket.socketpair()
+        self.guard, self.server_socket = start_guarded(
+            command_for(self.work.reference.python, SERVER),
+            {
+                **FORK_SAFE,
+                **os.environ,
+                **thread_environment(self.work.threads),
+                **self.places.common_environment,
+            },
+        )
         self.received = b""
         self.unread: list[dict[str, Any]] = []
-        with theirs:
-            self.guard = subprocess.Popen(
-                [*command_for(self.work.reference.python, SERVER), str(theirs.fileno()), str(os.getpid())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__.fileno() if sys.__stderr__ else subprocess.DEVNULL,
-                start_new_session=True,
-                env={
-                    **FORK_SAFE,
-                    **os.environ,
-                    **thread_environment(self.work.threads),
-                    **self.places.common_environment,
-                },
-            )
         self._send(
             {
                 "reference": dataclasses.asdict(self.work.reference),
@@ -181,13 +172,7 @@ class LocalPool:
         self.is_closed = True
         self.server_socket.close()  # at which the server kills what still runs, and ends
         self._kill_running()
-        for signum in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                self.guard.wait(CLOSE_GRACE_S)
-                return
-            except subprocess.TimeoutExpired:  # the server is still importing the runner
-                os.killpg(self.guard.pid, signum)
-        self.guard.wait()
+        await_end(self.guard)
 
     def _restart_server(self) -> list[PoolEvent]:
         """The server is gone, or its guard is: end what is left, start others, and have their trials run again."""

@@ -26,6 +26,7 @@ from hypersweep.pool.local import refuse_function
 from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
 from hypersweep.pool.ray_cluster import ask_gpus, connect, disconnect, find_nodes, find_reserved, release, reserve
 from hypersweep.pool.ray_hosts import CLOSE_GRACE_S, Hosts, Lost
+from hypersweep.pool.ray_own import OwnCluster
 from hypersweep.pool.resources import Resources
 from hypersweep.pool.shipping import stage_code
 from hypersweep.trial import Failed, Interrupted, Outcome, Trial
@@ -63,6 +64,7 @@ class RayPool:
         self.slots: list[Slot] = []
         self.slot_of: dict[int, Slot] = {}
         self.losses: dict[int, list[str]] = {}  # of trials, on which nodes
+        self.own: OwnCluster | None = None
         self.is_connected = self.is_closed = False
         self.room_seen_at = time.monotonic()
         self.next_look_at = self.next_placing_at = 0.0
@@ -91,10 +93,11 @@ class RayPool:
             )
             self.hosts = Hosts(assignment)
             shipped = {"working_dir": staged} if is_shipped else {}
+            if is_own:
+                self.own = OwnCluster(max(os.cpu_count() or 1, self.demand.cpus * (self.workers or 1)))
             connect(
-                None if is_own else address,
+                self.own.address if self.own else address,
                 runtime_env=None if is_own else {"py_modules": [str(Path(__file__).parents[1])], **shipped},
-                num_cpus=max(os.cpu_count() or 1, self.demand.cpus * (self.workers or 1)),
             )
         self.is_connected = True
 
@@ -160,6 +163,8 @@ class RayPool:
             for slot in self.slots:
                 release(slot.reservation)
             disconnect()
+        if self.own is not None:
+            self.own.close()
         self.folders.close()
 
     def _look_for_room(self) -> None:

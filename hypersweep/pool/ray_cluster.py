@@ -1,4 +1,4 @@
-"""A Ray cluster as pool `ray` sees it: joined or started here, its machines, and room on them for trials."""
+"""A Ray cluster as pool `ray` sees it: joined, its machines, and room on them for trials."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from hypersweep.errors import PoolError
 from hypersweep.pool.demand import Demand, Node
 from hypersweep.pool.devices import VISIBLE
 from hypersweep.pool.host import Assignment, Host
+from hypersweep.pool.ray_token import token_shown
 
 EXPECTED = "expected the address of a cluster's head, such as 10.0.0.1:6379, or auto for the one that runs here"
 ANSWER_TIMEOUT_S = 5.0
@@ -28,34 +29,34 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0,
 _SETTINGS = 4
 
 
-def connect(address: str | None, *, runtime_env: dict[str, Any] | None, num_cpus: int) -> None:
-    """Join the cluster at `address`, or start one on this machine (None) with `num_cpus`. Raises `PoolError`."""
+def connect(address: str, *, runtime_env: dict[str, Any] | None) -> None:
+    """Join the cluster at `address`. Raises `PoolError`."""
     if ray.is_initialized():
         raise PoolError(
             "--pool ray: this process is in a Ray cluster already; expected none. Call ray.shutdown() before the sweep"
         )
-    if address is None:
-        os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # it would end a machine's host, with all trials
-        own: dict[str, Any] = {"address": "local", "num_cpus": num_cpus, "_node_ip_address": "127.0.0.1"}
-    else:
-        check_answers(address)
-        own = {"address": address, "runtime_env": runtime_env}
+    address = check_answers(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray._private.worker._worker_logs_enabled = False  # what Ray has to say of its workers goes to stdout
     try:
-        with _signals_kept():
+        with token_shown(address), _signals_kept():
             ray.init(
-                **own, include_dashboard=False, log_to_driver=False, logging_level="error", configure_logging=False
+                address=address,
+                runtime_env=runtime_env,
+                log_to_driver=False,
+                logging_level="error",
+                configure_logging=False,
             )
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        what = "cannot start a cluster here" if address is None else f"cannot join the cluster, got {address!r}"
         disconnect()
-        raise PoolError(f"--ray-address: Ray {what}: {' '.join(str(error).split())}; {EXPECTED}") from error
+        raise PoolError(
+            f"--ray-address: Ray cannot join the cluster, got {address!r}: {' '.join(str(error).split())}; {EXPECTED}"
+        ) from error
 
 
-def check_answers(address: str) -> None:
-    """Raises `PoolError` if nothing answers there as the head of a cluster does: Ray itself would go on asking for
-    minutes."""
+def check_answers(address: str) -> str:
+    """The address as host and port. Raises `PoolError` if nothing answers there as the head of a cluster does: Ray
+    itself would go on asking for minutes."""
     if address.startswith("ray://"):
         raise PoolError(
             f"--ray-address: got {address!r}, which is for Ray's client; {EXPECTED}. Run the sweep on a machine of the "
@@ -75,6 +76,7 @@ def check_answers(address: str) -> None:
         raise PoolError(
             f"--ray-address: no Ray cluster answers at {address}: {problem}; {EXPECTED}. See that it runs: ray status"
         )
+    return address
 
 
 def _read_last_address() -> str:
@@ -110,7 +112,7 @@ def _signals_kept() -> Iterator[None]:
 
 
 def disconnect() -> None:
-    """Leave the cluster; one that was started here ends."""
+    """Leave the cluster."""
     with _signals_kept():
         ray.shutdown()
 

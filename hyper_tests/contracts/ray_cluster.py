@@ -9,7 +9,8 @@ from typing import Any
 from hypersweep.pool import Resources
 
 NUM_CPUS = 8
-SPARING = {"prestart_worker_first_driver": False}  # no processes that nobody uses
+# No processes that nobody uses; and the others shall not stand behind all else that this machine does.
+SPARING = {"prestart_worker_first_driver": False, "worker_niceness": 0}
 
 
 @functools.cache

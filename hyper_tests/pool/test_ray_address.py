@@ -151,6 +151,7 @@ def test_a_cluster_of_its_own_ends_with_the_controller(tmp_path: Path, signum: i
         *("--set", f"traces={sweep.traces}", "--set", "held_from=2"),
         cwd=sweep.folder,
         HYPERSWEEP_TEST_PIDS=str(pids),
+        RAY_worker_niceness="0",
     )
     wait_until(lambda: len(sweep.num_executions()) == 5 or started.poll() is not None, "five trials that begin")
     left = descendants(started.pid)
@@ -161,7 +162,7 @@ def test_a_cluster_of_its_own_ends_with_the_controller(tmp_path: Path, signum: i
     assert started.returncode == code, errors
     wait_until(lambda: not any(map(is_alive, left)), "the end of all it has started", timeout_s=ORPHAN_TIMEOUT_S)
     sweep.go()
-    resumed = hypersweep("resume", cwd=sweep.folder, env=environment())
+    resumed = hypersweep("resume", cwd=sweep.folder, env=environment(RAY_worker_niceness="0"))
     assert resumed.returncode == 0, resumed.stderr
     assert sweep.num_executions() == {0: 1, 1: 1, 2: 2, 3: 2, 4: 2, 5: 1}
     assert sweep.log == unbroken(tmp_path / "unbroken", 6)

@@ -49,7 +49,7 @@ News = PoolEvent | Written | Printed
 class Assignment:
     """What a host is made for.
 
-    `is_shipped`: the host was started in a copy of the runner's code. `is_seen`: the folder of `work.place` is this
+    `is_shipped`: the host runs in a copy of the runner's code. `is_seen`: the folder of `work.place` is this
     machine's as well, so that no file has to travel. `marker` is a file that must be there too: it shows that a shared
     folder is one. `environment` is for what this machine does not set itself.
     """
@@ -247,14 +247,14 @@ def make_scratch(parent: Path) -> tuple[Path, int]:
     for left in parent.glob(f"{SCRATCH}*"):
         with contextlib.suppress(OSError):  # another user's, or just being removed
             if time.time() - left.stat().st_mtime > LEFT_S:
-                os.close(_lock(left))
+                os.close(hold(left))
                 shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
-    return folder, _lock(folder)
+    return folder, hold(folder)
 
 
-def _lock(folder: Path) -> int:
-    """Raises `OSError` if another process holds the lock."""
+def hold(folder: Path | str) -> int:
+    """The lock on a folder that goes with this process. Raises `OSError` if another one holds it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

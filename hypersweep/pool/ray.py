@@ -25,10 +25,10 @@ from hypersweep.pool.host import Assignment
 from hypersweep.pool.local import refuse_function
 from hypersweep.pool.protocol import Description, Ended, PoolEvent, Reported, Work
 from hypersweep.pool.ray_cluster import ask_gpus, connect, disconnect, find_nodes, find_reserved, release, reserve
-from hypersweep.pool.ray_hosts import CLOSE_GRACE_S, Hosts, Lost
+from hypersweep.pool.ray_hosts import CLOSE_GRACE_S, Hosts, Lost, say
 from hypersweep.pool.ray_own import OwnCluster
 from hypersweep.pool.resources import Resources
-from hypersweep.pool.shipping import stage_code
+from hypersweep.pool.shipping import pack, stage_code
 from hypersweep.trial import Failed, Interrupted, Outcome, Trial
 
 LOOK_INTERVAL_S = 2.0  # how soon a machine that has come or gone is noticed
@@ -83,22 +83,18 @@ class RayPool:
         is_own = address == "local"
         with tempfile.TemporaryDirectory(prefix="hypersweep-") as staged:
             reference = work.reference if is_own else stage_code(work.reference, Path(staged))
-            is_shipped = bool(os.listdir(staged))
             assignment = Assignment(
                 work=replace(work, reference=reference, place=self.folders.remote or work.place),
-                is_shipped=is_shipped,
+                is_shipped=bool(os.listdir(staged)),
                 is_seen=self.folders.remote is not None,
                 marker=self.folders.marker,
                 environment={name: os.environ[name] for name in INHERITED if name in os.environ},
             )
-            self.hosts = Hosts(assignment)
-            shipped = {"working_dir": staged} if is_shipped else {}
-            if is_own:
-                self.own = OwnCluster(max(os.cpu_count() or 1, self.demand.cpus * (self.workers or 1)))
-            connect(
-                self.own.address if self.own else address,
-                runtime_env=None if is_own else {"py_modules": [str(Path(__file__).parents[1])], **shipped},
-            )
+            self.hosts = Hosts(assignment, pack(Path(staged)))
+        if is_own:
+            self.own = OwnCluster(max(os.cpu_count() or 1, self.demand.cpus * (self.workers or 1)))
+            address = self.own.address
+        connect(address)
         self.is_connected = True
 
     def describe(self) -> Description:
@@ -124,7 +120,7 @@ class RayPool:
     def prune(self, number: int) -> None:
         slot = self.slot_of.get(number)
         if slot is not None and slot.is_begun and slot.node is not None:
-            self.hosts.find(slot.node).actor.prune.remote(number)
+            self.hosts.find(slot.node).ask("prune", number)
 
     def wait(self, timeout_s: float) -> list[PoolEvent]:
         deadline = time.monotonic() + timeout_s
@@ -146,7 +142,7 @@ class RayPool:
         waiting = [number for number, slot in self.slot_of.items() if not slot.is_begun]
         events: list[PoolEvent] = [self._end(number, Interrupted()) for number in waiting]
         for link in self.hosts.links.values():
-            link.actor.stop.remote(grace_s)
+            link.ask("stop", grace_s)
         deadline = time.monotonic() + grace_s + CLOSE_GRACE_S + TRAVEL_S
         while self.slot_of and (left := deadline - time.monotonic()) > 0:
             events += self._receive(left)
@@ -160,9 +156,7 @@ class RayPool:
         self.is_closed = True
         if self.is_connected:
             self.hosts.close()
-            for slot in self.slots:
-                release(slot.reservation)
-            disconnect()
+            disconnect()  # at which the room is given back
         if self.own is not None:
             self.own.close()
         self.folders.close()
@@ -207,7 +201,7 @@ class RayPool:
             slot.device = self._find_device(slot, slot.node)
         if slot.device is not None and link.is_ready:
             checkpoints = {number: self.folders.read_checkpoint(number) for number in slot.unended}
-            link.actor.submit.remote(list(slot.unended.values()), slot.device, checkpoints)
+            link.ask("submit", list(slot.unended.values()), slot.device, checkpoints)
             slot.is_begun = True
 
     def _find_device(self, slot: Slot, node: Node) -> Device | None:
@@ -250,7 +244,10 @@ class RayPool:
     def _tell_lost(self, lost: Lost) -> Iterator[Ended]:
         """End what ran on a host that is gone; what was only meant to goes elsewhere."""
         self._look_for_room()
-        for slot in [slot for slot in self.slots if slot.node is not None and slot.node.id == lost.node.id]:
+        slots = [slot for slot in self.slots if slot.node is not None and slot.node.id == lost.node.id]
+        running = [f"trial {number}" for slot in slots if slot.is_begun for number in slot.unended]
+        say(f"{lost.why}; on it ran {', '.join(running) or 'no trial'}")
+        for slot in slots:
             for number in list(slot.unended) if slot.is_begun else []:
                 yield self._end(number, self._judge_loss(number, lost))
             if slot.unended:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,36 +19,33 @@ from ray.util.placement_group import PlacementGroup, placement_group, placement_
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from hypersweep.errors import PoolError
+from hypersweep.pool import landing
 from hypersweep.pool.demand import Demand, Node
-from hypersweep.pool.devices import VISIBLE
-from hypersweep.pool.host import Assignment, Host
+from hypersweep.pool.host import Assignment
 from hypersweep.pool.ray_token import token_shown
 
 EXPECTED = "expected the address of a cluster's head, such as 10.0.0.1:6379, or auto for the one that runs here"
 ANSWER_TIMEOUT_S = 5.0
+HEAD_PATIENCE_S = 10.0  # with a head that is started again
+HEAD_RETRY_S = 0.5
 # What opens HTTP/2, which a head speaks: the preface and an empty frame of settings. It answers with one of its own.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _SETTINGS = 4
 
 
-def connect(address: str, *, runtime_env: dict[str, Any] | None) -> None:
+def connect(address: str) -> None:
     """Join the cluster at `address`. Raises `PoolError`."""
     if ray.is_initialized():
         raise PoolError(
             "--pool ray: this process is in a Ray cluster already; expected none. Call ray.shutdown() before the sweep"
         )
     address = check_answers(address)
+    ray.cloudpickle.register_pickle_by_value(landing)
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray._private.worker._worker_logs_enabled = False  # what Ray has to say of its workers goes to stdout
     try:
         with token_shown(address), _signals_kept():
-            ray.init(
-                address=address,
-                runtime_env=runtime_env,
-                log_to_driver=False,
-                logging_level="error",
-                configure_logging=False,
-            )
+            ray.init(address=address, log_to_driver=False, logging_level="error", configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         disconnect()
         raise PoolError(
@@ -118,7 +117,18 @@ def disconnect() -> None:
 
 
 def find_nodes() -> list[Node]:
-    """The machines that are alive."""
+    """The machines that are alive. Raises `PoolError` if the head is not: Ray would ask it for a minute, and then end
+    this process."""
+    address = ray.get_runtime_context().gcs_address
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + HEAD_PATIENCE_S
+    while problem := _greet(host.strip("[]"), int(port)):
+        if time.monotonic() > deadline:
+            raise PoolError(
+                f"pool ray: the head of the cluster at {address} was lost: {problem}; expected it to stay. "
+                "What has finished is kept: hypersweep resume, with the --ray-address of another one"
+            )
+        time.sleep(HEAD_RETRY_S)
     return [Node(told["NodeID"], told["NodeName"], told["Resources"]) for told in ray.nodes() if told["Alive"]]
 
 
@@ -141,19 +151,15 @@ def release(reservation: PlacementGroup) -> None:
 def ask_gpus(reservation: PlacementGroup, demand: Demand) -> Any:
     """A reference to what CUDA_VISIBLE_DEVICES has to be there."""
     strategy = PlacementGroupSchedulingStrategy(reservation, placement_group_bundle_index=0)
-    task = ray.remote(_tell_gpus)
+    task = ray.remote(landing.tell_gpus)
     return task.options(num_cpus=0, num_gpus=demand.gpus, max_retries=0, scheduling_strategy=strategy).remote()
 
 
-def _tell_gpus() -> str:
-    return os.environ.get(VISIBLE, "")
-
-
-def start_host(node: Node, assignment: Assignment) -> Any:
-    """The handle of a new `Host` on a machine, which takes no room of trials. It is started once: what is lost with it,
-    the controller runs again."""
-    actor = ray.remote(concurrency_groups={"waiting": 1})(Host)
+def start_host(node: Node, parcel: bytes, assignment: Assignment) -> Any:
+    """The handle of a new `HostActor` on a machine, which takes no room of trials. It is started once: what is lost
+    with it, the controller runs again."""
+    actor = ray.remote(concurrency_groups={"waiting": 1})(landing.HostActor)
     strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
     return actor.options(num_cpus=0, max_restarts=0, max_task_retries=0, scheduling_strategy=strategy).remote(
-        assignment
+        parcel, pickle.dumps(assignment)
     )

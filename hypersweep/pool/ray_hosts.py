@@ -30,8 +30,12 @@ class Link:
 
     node: Node
     actor: Any
-    answer: Any
+    answer: Any = None
     news: Any = None
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """The reference to the answer of the host."""
+        return self.actor.call.remote(method, *arguments)
 
     @property
     def is_ready(self) -> bool:
@@ -49,8 +53,9 @@ class Lost:
 class Hosts:
     """By node. Ray starts none of them again."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, parcel: bytes) -> None:
         self.assignment = assignment
+        self.parcel = parcel
         self.links: dict[str, Link] = {}
         self.description: Description | None = None
         self.prepared: Path | None = None
@@ -71,7 +76,7 @@ class Hosts:
         """Prepare the data with the first host now, and with each later one before its first trial."""
         self.is_preparing = True
         (link,) = self.links.values()
-        link.answer = link.actor.prepare.remote()
+        link.answer = link.ask("prepare")
         lost = self._await_ready(link)
         if lost is not None:
             raise _unready(lost)
@@ -88,8 +93,8 @@ class Hosts:
     def find(self, node: Node) -> Link:
         """The host of the machine, which may not be ready yet."""
         if node.id not in self.links:
-            actor = start_host(node, self.assignment)
-            self.links[node.id] = Link(node, actor, actor.describe.remote())
+            link = self.links[node.id] = Link(node, start_host(node, self.parcel, self.assignment))
+            link.answer = link.ask("describe")
         return self.links[node.id]
 
     def receive(self, others: Sequence[Any], timeout_s: float) -> Iterator[PoolEvent | Written | Lost]:
@@ -131,7 +136,7 @@ class Hosts:
         if isinstance(told, Description):
             self.description = told
             if self.is_preparing:
-                link.answer = link.actor.prepare.remote()
+                link.answer = link.ask("prepare")
         else:
             self.prepared = told
         if link.is_ready:
@@ -140,19 +145,20 @@ class Hosts:
                 self._ask_news(link)
 
     def _ask_news(self, link: Link) -> None:
-        link.news = link.actor.wait.options(concurrency_group="waiting").remote(NEWS_WAIT_S)
+        link.news = link.actor.call.options(concurrency_group="waiting").remote("wait", NEWS_WAIT_S)
 
     def _lose(self, link: Link, error: ray.exceptions.RayError) -> Lost:
         """Make sure that the host is gone; raises `PoolError` if hosts go again and again before they are ready."""
         del self.links[link.node.id]
-        ray.kill(link.actor)
         is_node_alive = any(node.id == link.node.id for node in find_nodes())  # or not known to be dead yet
+        ray.kill(link.actor)
         why = f"{'the worker on ' * is_node_alive}node {link.node.name} was lost"
         if isinstance(error, ray.exceptions.OutOfMemoryError):
             why = f"{OUT_OF_MEMORY}Ray ended the worker on node {link.node.name}"
-        if isinstance(error, ray.exceptions.RuntimeEnvSetupError):
+        if isinstance(error, ray.exceptions.RayActorError) and error.actor_init_failed:
             raise PoolError(
-                f"pool ray: the code cannot be set up on node {link.node.name}: {' '.join(str(error).split())}"
+                f"pool ray: the code cannot be unpacked on node {link.node.name}: {str(error).splitlines()[-1]}; "
+                "expected room in its folder for temporary files. Make some, then: hypersweep resume"
             ) from error
         if not link.is_ready and is_node_alive:
             self.num_failed_starts += 1
@@ -164,15 +170,20 @@ class Hosts:
         return Lost(link.node, why)
 
     def _print(self, node: Node, text: str) -> None:
-        """To where the server processes of pool `local` print."""
-        if sys.__stderr__ is not None:
-            sys.__stderr__.write("".join(f"node {node.name}: {line}\n" for line in text.splitlines()))
+        for line in text.splitlines():
+            say(f"node {node.name}: {line}")
 
     def close(self) -> None:
         closing = [link.actor.close.remote() for link in self.links.values()]
         with contextlib.suppress(ray.exceptions.RayError):
             if closing:
                 ray.wait(closing, num_returns=len(closing), timeout=CLOSE_GRACE_S)
+
+
+def say(line: str) -> None:
+    """To where the server processes of pool `local` print."""
+    if sys.__stderr__ is not None:
+        sys.__stderr__.write(f"{line}\n")
 
 
 def _unready(lost: Lost | None) -> PoolError:

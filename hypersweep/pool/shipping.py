@@ -1,23 +1,39 @@
-"""The runner's code as the machines of a cluster get it: the small files of one folder."""
+"""The code as the machines of a cluster get it: hypersweep, and the small files of one folder for the runner's."""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import shutil
 import sysconfig
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from hypersweep.errors import PoolError
 from hypersweep.place import SUFFIX
+from hypersweep.pool.landing import CODE, PACKAGES
 from hypersweep.runner import RunnerReference
 from hypersweep.runner.reference import REGISTERED
 
+PACKAGE = Path(__file__).resolve().parents[1]
 MAX_FILE_BYTES = 1 << 20  # what is larger is data
 MAX_BYTES = 64 << 20
 MAX_FILES = 10_000
 _INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
+
+
+def pack(code: Path) -> bytes:
+    """The parcel for `landing`, with the runner's code if there is any. What is compiled already travels too."""
+    parcel = io.BytesIO()
+    with tarfile.open(fileobj=parcel, mode="w:gz", compresslevel=1) as archive:
+        for path in sorted(PACKAGE.rglob("*")):
+            if path.is_file() and not path.suffix[1:].isdigit():  # those are being written
+                archive.add(path, f"{PACKAGES}/{path.relative_to(PACKAGE.parent)}")
+        if os.listdir(code):
+            archive.add(code, CODE)
+    return parcel.getvalue()
 
 
 def stage_code(reference: RunnerReference, folder: Path) -> RunnerReference:

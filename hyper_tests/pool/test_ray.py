@@ -211,9 +211,9 @@ def test_the_code_travels(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.Mo
     project.mkdir()
     monkeypatch.chdir(project)
     (project / "train.py").write_text(
-        "import os, steps\n"
+        "import os, hypersweep, steps\n"
         "def run(params, trial):\n"
-        "    print(os.getcwd())\n"
+        "    print(os.getcwd(), hypersweep.__file__, sep='\\n')\n"
         "    return float(open('config').read()) + steps.SIZE\n"
     )
     (project / "steps.py").write_text("SIZE = 1\n")
@@ -223,7 +223,10 @@ def test_the_code_travels(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.Mo
         best = study.best()
     assert best is not None
     assert best.result == Result(valid={"score": 1.5}, score=1.5, bigger=True)
-    assert Path((project / "hyper.sweep/trials/00/0000/log.txt").read_text().strip()) != project
+    told = (project / "hyper.sweep/trials/00/0000/log.txt").read_text().splitlines()
+    folder, package = map(Path, told)
+    assert package.is_relative_to(folder.with_name("packages"))
+    assert not folder.parent.exists(), "it is removed at the end"
 
 
 def test_commands_travel(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

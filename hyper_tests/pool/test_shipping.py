@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from hyper_tests.processes import ROOT
 from hypersweep.errors import PoolError
 from hypersweep.pool import shipping
-from hypersweep.pool.shipping import stage_code
+from hypersweep.pool.shipping import pack, stage_code
 from hypersweep.runner import RunnerReference
 
 RUNNER = "def objective(params):\n    return 1.0\n"
@@ -110,3 +113,18 @@ def test_a_folder_of_more_than_code_is_refused(
     monkeypatch.setattr(shipping, limit, 2)
     with pytest.raises(PoolError, match=rf"^{project}: holds more than the runner's code, got over .* files or .* MiB"):
         stage_code(RunnerReference.parse("train.py:objective", project), target)
+
+
+def test_a_parcel(project: Path, target: Path) -> None:
+    def members() -> dict[str, int]:
+        with tarfile.open(fileobj=io.BytesIO(pack(target))) as archive:
+            return {member.name: member.mode for member in archive.getmembers()}
+
+    package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "hypersweep").rglob("*.py")}
+    assert {f"packages/{name}" for name in package} <= members().keys()
+    assert "code" not in members()
+    (project / "train.sh").write_text("echo 0.5")
+    (project / "train.sh").chmod(0o755)
+    stage_code(RunnerReference.parse("train.py:objective", project), target)
+    assert members()["code/train.sh"] & 0o111 == 0o111
+    assert not members()["code/models/net.py"] & 0o111

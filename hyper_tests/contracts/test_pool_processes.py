@@ -107,16 +107,14 @@ def test_trials_run_at_once_in_their_slots(name: str, place: Place) -> None:
 
 
 @pool_of_processes
-@pytest.mark.parametrize("sizes", [(1, 1), (2,)], ids=["alone", "batch"])
-def test_stop_asks_the_trials_to_end(name: str, place: Place, sizes: tuple[int, ...]) -> None:
+def test_stop_asks_the_trials_to_end(name: str, place: Place) -> None:
     with opened(name, place, runners.sleep, workers=2) as pool:
-        numbers = iter(range(2))
-        for size in sizes:
-            pool.submit([trial(next(numbers)) for _ in range(size)])
-        for number in range(len(sizes)):
+        for number in range(2):
+            pool.submit([trial(number)])
+        for number in range(2):
             await_file(pool, place.log.with_name(f"begun-{number}"))
         assert outcomes(pool.stop(TIMEOUT_S)) == {0: Interrupted(), 1: Interrupted()}
-    for number in range(len(sizes)):
+    for number in range(2):
         assert place.log.with_name(f"ended-{number}").exists(), "its finally blocks have run"
 
 

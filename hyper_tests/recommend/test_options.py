@@ -5,12 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hypersweep.errors import SettingsError
-from hypersweep.recommend import keys, run
+from hypersweep.recommend import keys, prepare, run
 from hypersweep.recommend.models.catalog import CATALOG, find_models, find_options
 from hypersweep.recommend.options import DATA_OPTIONS, find_conflicts, parse_settings
 
@@ -218,22 +219,28 @@ def test_what_the_runner_declares() -> None:
     assert run.keys is keys  # type: ignore[attr-defined]
 
 
-def test_what_is_preloaded_starts_no_threads_and_is_all_that_a_trial_imports() -> None:
+@pytest.mark.parametrize("learner", ["adam", "adamw", "sgd", "adagrad", "rmsprop"])
+def test_what_is_preloaded_starts_no_threads_and_is_all_that_a_trial_imports(tmp_path: Path, learner: str) -> None:
     """Numpy's linear algebra would start threads, if it were not told otherwise."""
     code = """
 import importlib, os, sys, threading
+from pathlib import Path
 import hypersweep.recommend as r
+from hyper_tests.recommend.builders import live_trial
 for name in r.run.preload: importlib.import_module(name)
 before = set(sys.modules)
 threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else threading.active_count()
-from hypersweep.recommend.models.lightsans import LightSANs
-import torch
-torch.optim.Adam(torch.nn.Linear(2, 2).parameters(), fused=True)
+settings = {"MAX_ITEM_LIST_LENGTH": 3, "hidden_size": 4, "inner_size": 4, "epochs": 1, "learner": sys.argv[3]}
+r.run({}, live_trial(Path(sys.argv[1]), settings, prepared=Path(sys.argv[2])))
 print(threads, "polars" in sys.modules, *(set(sys.modules) - before))
 """
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.split() == ["1", "False"]
+    command = [sys.executable, "-c", code, str(tmp_path), str(prepare({})), learner]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    threads, has_polars, *imported = done.stdout.splitlines()[-1].split()
+    assert (threads, has_polars) == ("1", "False")
+    assert all(name.startswith("torch.") for name in imported)  # small ones, as torch needs them
+    assert not [name for name in imported if name.startswith(("torch._dynamo", "torch._inductor"))]  # a second
 
 
 def test_the_runner_is_light() -> None:

@@ -16,7 +16,7 @@ from hypersweep.recommend.evaluation import evaluate
 from hypersweep.recommend.models.catalog import CATALOG
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 from hypersweep.recommend.prepared import PreparedData
-from hypersweep.recommend.training import Training
+from hypersweep.recommend.training import OPTIMIZERS, Training
 
 SETTINGS = {
     "MAX_ITEM_LIST_LENGTH": 8,
@@ -215,3 +215,31 @@ def test_learners(tmp_path: Path, learner: str) -> None:
 def test_a_trial_started_by_hand_prepares_its_data(tmp_path: Path) -> None:
     trial = live_trial(tmp_path, {**SETTINGS, "epochs": 1})
     assert run({}, trial)["model"] == "LightSANs"
+
+
+@pytest.mark.parametrize(
+    ("learner", "optimizer"),
+    [
+        ("adam", torch.optim.Adam),
+        ("adamw", torch.optim.AdamW),
+        ("sgd", torch.optim.SGD),
+        ("adagrad", torch.optim.Adagrad),
+        ("rmsprop", torch.optim.RMSprop),
+    ],
+)
+def test_learners_are_those_of_torch(learner: str, optimizer: type[torch.optim.Optimizer]) -> None:
+    """To the last bit, and again after their state was taken to another."""
+    ours, theirs = (torch.nn.Parameter(torch.linspace(-1, 1, 7)) for _ in range(2))
+    options: dict[str, Any] = {"lr": 0.1, "weight_decay": 0.01}
+    mine = OPTIMIZERS[learner]([ours], **options)
+    wanted = optimizer([theirs], **{**options, **({"fused": True} if learner in ("adam", "adamw") else {})})
+    for step in range(4):
+        for parameter, used in ((ours, mine), (theirs, wanted)):
+            used.zero_grad()
+            parameter.pow(3).sum().backward()  # type: ignore[no-untyped-call]
+            used.step()
+        assert torch.equal(ours, theirs)
+        if step == 1:
+            state = mine.state_dict()
+            mine = OPTIMIZERS[learner]([ours], **options)
+            mine.load_state_dict(state)

@@ -67,6 +67,5 @@ run.batch_free = batch_free  # type: ignore[attr-defined]
 run.batch_size = batch_size  # type: ignore[attr-defined]
 run.preload = (  # type: ignore[attr-defined]
     "hypersweep.recommend.together",
-    "torch._dynamo",  # imported by the first optimiser: two seconds of every trial
     *(entry.location.partition(":")[0] for entry in CATALOG.values()),
 )

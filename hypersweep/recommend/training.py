@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,12 +24,21 @@ from hypersweep.recommend.models.catalog import CatalogEntry
 from hypersweep.recommend.models.dropout import noise_from
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 
-_OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
-    "adam": partial(Adam, fused=True),
-    "adamw": partial(AdamW, fused=True),
-    "sgd": SGD,
-    "adagrad": Adagrad,
-    "rmsprop": RMSprop,
+
+def _unwrap(learner: type[Optimizer]) -> Callable[..., Optimizer]:
+    """The same optimiser without the wrappers that keep torch's compiler from looking in: at their first call they
+    import it, which takes as long as torch itself, and nothing is compiled here."""
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    methods: dict[str, Any] = {name: inspect.unwrap(getattr(learner, name)) for name in names}
+    return type(learner.__name__, (learner,), {**methods, "step": torch.no_grad()(methods["step"])})
+
+
+OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
+    "adam": partial(_unwrap(Adam), fused=True),
+    "adamw": partial(_unwrap(AdamW), fused=True),
+    "sgd": _unwrap(SGD),
+    "adagrad": _unwrap(Adagrad),
+    "rmsprop": _unwrap(RMSprop),
 }
 Metrics = dict[str, float]
 
@@ -130,7 +140,7 @@ class Training:
         self.map_parts = map_parts
         num_positions = CPU_POSITIONS if splits.item_T.device.type == "cpu" else GPU_POSITIONS
         self.micro_batch_size = config["micro_batch_size"] or max(1, num_positions // splits.max_len)
-        self.optimizer = _OPTIMIZERS[config["learner"]](
+        self.optimizer = OPTIMIZERS[config["learner"]](
             model.parameters(), lr=config["learning_rate"], weight_decay=config["weight_decay"]
         )
 

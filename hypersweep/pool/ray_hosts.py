@@ -157,8 +157,9 @@ class Hosts:
             why = f"{OUT_OF_MEMORY}Ray ended the worker on node {link.node.name}"
         if isinstance(error, ray.exceptions.RayActorError) and error.actor_init_failed:
             raise PoolError(
-                f"pool ray: the code cannot be unpacked on node {link.node.name}: {str(error).splitlines()[-1]}; "
-                "expected room in its folder for temporary files. Make some, then: hypersweep resume"
+                f"pool ray: the code cannot be set up on node {link.node.name}: {str(error).splitlines()[-1].strip()}; "
+                "expected room for temporary files, and what it imports to be installed. See to that, then: "
+                "hypersweep resume"
             ) from error
         if not link.is_ready and is_node_alive:
             self.num_failed_starts += 1

@@ -229,6 +229,16 @@ def test_the_code_travels(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.Mo
     assert not folder.parent.exists(), "it is removed at the end"
 
 
+def test_code_that_cannot_be_set_up(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hypersweep.pool.ray.pack", lambda code: b"no parcel")
+    pool = open_pool(work_of(tmp_path, "square"), resources(cluster))
+    try:
+        with pytest.raises(PoolError, match=r"the code cannot be set up on node \w+: .*ReadError.*; expected room"):
+            pool.describe()
+    finally:
+        pool.close()
+
+
 def test_commands_travel(cluster: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.sh").write_text("#!/bin/sh\necho trained with $1\necho '{\"score\": 0.5}'\n")

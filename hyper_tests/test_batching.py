@@ -105,6 +105,27 @@ def test_no_new_trial_joins_after_the_last_improvement_is_long_ago(place: Place)
     assert pool.batches == [[0, 3], [1, 4]]
 
 
+@pytest.mark.parametrize("stop_after", range(0, 24, 5))
+def test_repeats_of_a_combination_run_together(place: Place, stop_after: int) -> None:
+    """Whatever may differ, also where the sweep is interrupted."""
+    definition = define(SPACE, repeats=2)
+    first, rest = ScriptedPool(2, stop_after=stop_after), ScriptedPool(2)
+    assert run_sweep(place, definition, first, batching=Batching(4))
+    assert not run_sweep(place, definition, rest, batching=Batching(4))
+    for numbers in (*first.batches, *rest.batches):
+        assert len({number // 2 for number in numbers}) == 1
+    assert first.batches[0] == [0, 1]
+    assert sorted(trial.number for trial in (*first.ran, *rest.ran)) == list(range(24))
+
+
+def test_repeats_of_several_combinations_may_run_together(place: Place) -> None:
+    pool = ScriptedPool()
+    run_sweep(place, define(SPACE, repeats=2), pool, batching=Batching(8, frozenset({"lr"})))
+    assert [sorted(numbers) for numbers in pool.batches] == [
+        [2 * point + repeat for point in range(size, 12, 3) for repeat in range(2)] for size in range(3)
+    ]
+
+
 class CountingSearcher:
     """A grid whose points differ in everything, without end for all practical purposes."""
 

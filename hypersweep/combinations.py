@@ -19,13 +19,11 @@ IsOver = Callable[[RecordedTrial], bool]
 
 @dataclass(frozen=True)
 class Standing:
-    """What came of a combination, by the number of its point; the score is None unless it is a number. `has_failed`:
-    one of its repeats, or all."""
+    """What came of a combination, by the number of its point; the score is None unless it is a number."""
 
     point: int
     state: str
     score: float | None
-    has_failed: bool
 
 
 def combine(
@@ -66,20 +64,29 @@ def list_standings(connection: sqlite3.Connection, repeats: int, decimals: int |
     connection.create_aggregate("mean_score", 1, MeanScore)  # type: ignore[arg-type]  # typeshed knows int only
     rows = connection.execute(
         "SELECT number / :repeats AS point, sum(state = 'pruned'), sum(state = 'finished'),"
-        " mean_score(score) FILTER (WHERE state = 'finished') FROM trials NOT INDEXED GROUP BY point"
-        " HAVING sum(state IN ('finished', 'pruned') OR (state = 'failed' AND attempt > :retries)) = :repeats"
-        " ORDER BY point",
+        f" mean_score(score) FILTER (WHERE state = 'finished') {_ENDED} ORDER BY point",
         {"repeats": repeats, "retries": retries},
     )
     return [
-        Standing(
-            point,
-            state="pruned" if pruned else "finished" if finished else "failed",
-            score=None if pruned else score,
-            has_failed=pruned + finished < repeats,
-        )
+        Standing(point, "pruned" if pruned else "finished" if finished else "failed", None if pruned else score)
         for point, pruned, finished, score in rows
     ]
+
+
+def count_states(connection: sqlite3.Connection, repeats: int, retries: int) -> list[tuple[str, int, int]]:
+    """(state, how many combinations have ended so, of how many of these a repeat has failed)."""
+    return connection.execute(
+        "SELECT came, count(*), sum(has_failed) FROM (SELECT number / :repeats AS point, CASE"
+        " WHEN sum(state = 'pruned') THEN 'pruned' WHEN sum(state = 'finished') THEN 'finished' ELSE 'failed' END"
+        f" AS came, sum(state = 'failed') > 0 AS has_failed {_ENDED}) GROUP BY came",
+        {"repeats": repeats, "retries": retries},
+    ).fetchall()
+
+
+_ENDED = (
+    "FROM trials NOT INDEXED GROUP BY point"
+    " HAVING sum(state IN ('finished', 'pruned') OR (state = 'failed' AND attempt > :retries)) = :repeats"
+)
 
 
 def rank(standings: Sequence[Standing], *, is_bigger_better: bool) -> list[Standing]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from hypersweep.budget import is_bound
-from hypersweep.combinations import IsOver, Standing, combine, list_standings, rank
+from hypersweep.combinations import IsOver, Standing, combine, count_states, list_standings, rank
 from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
 from hypersweep.store import refuse_damage, translate_errors
 from hypersweep.sweeprecord import SweepRecord
@@ -56,10 +55,10 @@ class Study(SweepRecord):
         if self.repeats == 1:
             counts = self.counts()
             return {**{state: counts[state] or 0 for state in ENDED}, "partly_failed": 0}
-        standings = self._list_standings()
-        states = Counter(standing.state for standing in standings)
-        num_failed = sum(standing.has_failed for standing in standings)
-        return {**{state: states[state] for state in ENDED}, "partly_failed": num_failed - states["failed"]}
+        with translate_errors(self.place.store):
+            found = count_states(self.connection, self.repeats, self.retries)
+        num_partly = sum(num_failed for state, _, num_failed in found if state != "failed")
+        return {**dict.fromkeys(ENDED, 0), **{state: count for state, count, _ in found}, "partly_failed": num_partly}
 
     def tell_counts(self) -> str:
         """`4 waiting, 2 finished`: the states that occur, and `finished` always."""

@@ -91,7 +91,8 @@ class Agenda:
 
     def note_end(self, trial: Trial, state: FinalState, judged: Result | None) -> None:
         """The point of a trial has ended for good; `judged` is there if it has finished."""
-        self.searcher.observe(observe_end(trial.number // self.repeats, trial.params, state, judged))
+        if self.searcher.is_adaptive:
+            self.searcher.observe(observe_end(trial.number // self.repeats, trial.params, state, judged))
         self.limits.note_end(judged)
 
     def take_batch(self, num_free_slots: int = 1) -> list[Trial]:
@@ -139,7 +140,8 @@ class Agenda:
     def _note_start(self, trial: Trial) -> None:
         if self.repeats > 1:
             self.begun.add(trial.number // self.repeats)
-        self.searcher.observe(Observation(trial.number // self.repeats, trial.params))
+        if self.searcher.is_adaptive:
+            self.searcher.observe(Observation(trial.number // self.repeats, trial.params))
 
     def _take_next(self) -> Trial | None:
         if self.limits.is_time_over:

@@ -30,12 +30,14 @@ class Limits:
 
     def note_end(self, judged: Result | None) -> None:
         """A trial has ended for good; `judged` is there if it has finished."""
+        if self.stop_after is None:
+            return
         if judged is not None and is_better(judged, self.best):
             self.best = judged
             self.num_since_best = 0
         else:
             self.num_since_best += 1
-        if self.stop_after is not None and self.num_since_best >= self.stop_after:
+        if self.num_since_best >= self.stop_after:
             self.has_stalled = True
 
     @property

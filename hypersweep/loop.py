@@ -219,8 +219,8 @@ class Loop:
             outcome = self.watcher.note_end(trial.number, outcome, judged)
         is_to_retry = self._settle(trial, outcome)
         is_over = not is_to_retry and not isinstance(outcome, Interrupted)
-        if not is_to_retry and not isinstance(outcome, Interrupted) and not self.has_repeats:
-            self.agenda.note_end(trial, outcome.state, judged)
+        if is_over and not self.has_repeats:
+            self.agenda.note_end(trial, cast(FinalState, outcome.state), judged)
         num_free = self.pool.num_slots - self.num_batches
         must_wait = self.searcher.is_adaptive or self.has_repeats
         may_start = may_start and not self.is_stopped and num_free > 0 and not must_wait

@@ -122,12 +122,18 @@ class Store:
 
     def start(self, trial: Trial, now: float) -> None:
         """Record that a trial is about to be handed out; what an earlier try reported is forgotten."""
-        self.connection.execute(
-            "INSERT OR REPLACE INTO trials (number, params, seed, repeat, attempt, state, asked_at, started_at)"
-            " VALUES (?, ?, ?, ?, ?, 'running', coalesce((SELECT asked_at FROM trials WHERE number = ?), ?), ?)",
-            (trial.number, json.dumps(trial.params), trial.seed, trial.repeat, trial.attempt, trial.number, now, now),
+        cursor = self.connection.execute(
+            "INSERT INTO trials (number, params, seed, repeat, attempt, state, asked_at, started_at)"
+            " VALUES (?, ?, ?, ?, ?, 'running', ?, ?) ON CONFLICT (number) DO NOTHING",
+            (trial.number, json.dumps(trial.params), trial.seed, trial.repeat, trial.attempt, now, now),
         )
-        self.connection.execute("DELETE FROM reports WHERE number = ?", (trial.number,))
+        if cursor.rowcount == 0:
+            self.connection.execute(
+                "UPDATE trials SET attempt = ?, state = 'running', started_at = ?,"
+                " ended_at = NULL, result = NULL, score = NULL, error = NULL, step = NULL WHERE number = ?",
+                (trial.attempt, now, trial.number),
+            )
+            self.connection.execute("DELETE FROM reports WHERE number = ?", (trial.number,))
 
     def end(self, number: int, outcome: Outcome, score: float | None, now: float) -> None:
         """Record how a trial ended; `score` is the one that counts, None for NaN, none chosen yet, or no result."""

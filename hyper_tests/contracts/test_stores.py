@@ -81,7 +81,7 @@ def test_an_end_shares_its_transaction_with_the_next_start_of_its_slot_only(plac
     def note(statement: str) -> None:
         if statement == "BEGIN IMMEDIATE":
             transactions.append([])
-        elif statement.startswith(("INSERT OR REPLACE INTO trials", "UPDATE trials")):
+        elif statement.startswith(("INSERT INTO trials", "UPDATE trials")):
             transactions[-1].append(statement.split()[0])
 
     definition, pool = define(SPACE), ScriptedPool(2)

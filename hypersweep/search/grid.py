@@ -79,6 +79,7 @@ class GridSearcher:
             permutation = Permutation(grid.size, seed) if order == "shuffled" and grid.size else None
             self.parts.append(Part(grown, before, grid, self.size, permutation))
             self.size += grid.size
+        self.starts = [part.start for part in self.parts]
         self.given = [self._position_of(as_texts(params)) for params in given]
         self.given_sorted = sorted(self.given)
         self.gaps = [position - rank for rank, position in enumerate(self.given_sorted)]
@@ -91,7 +92,7 @@ class GridSearcher:
         else:
             rank = number - len(self.given)  # among those not given
             position = rank + bisect_right(self.gaps, rank)
-        part = self.parts[bisect_right(self.parts, position, key=lambda part: part.start) - 1]
+        part = self.parts[bisect_right(self.starts, position) - 1]
         return part.at(position - part.start)
 
     def observe(self, observation: Observation) -> None:

@@ -35,7 +35,7 @@ class Searcher(Protocol):
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether it learns: only then it must be told of the points again at a resume."""
+        """Whether it learns: only then it is told of the points."""
         ...
 
     def suggest(self, number: int) -> Params | None:

@@ -17,6 +17,7 @@ from hypersweep.resultlog import read_log
 from hypersweep.study import Study
 
 NUM_KILLS = 50
+NUM_KILLS_BETWEEN_REPEATS = 8
 NUM_TRIALS = 60
 ORPHAN_TIMEOUT_S = 2.0
 
@@ -125,13 +126,17 @@ def test_a_controller_killed_at_random_moments(tmp_path: Path) -> None:
 @pytest.mark.timeout(200)
 def test_a_controller_killed_between_the_repeats_of_combinations(tmp_path: Path) -> None:
     generator = random.Random(2021)
-    unbroken, sweep = (Sweep(tmp_path / name, "run_seeded", 24, num_repeats=3) for name in ("unbroken", "sweep"))
+    unbroken = Sweep(tmp_path / "unbroken", "run_seeded", 24, num_repeats=3)
     done = hypersweep(*unbroken.arguments, cwd=unbroken.folder)
     assert done.returncode == 0, done.stderr
-    assert kill_and_resume(sweep, generator, 8) > 3
-    assert sweep.finished() == set(range(24))
-    assert sweep.log.read_bytes() == unbroken.log.read_bytes()
-    assert len(read_log(sweep.log)) == 8
+    num_kills = num_sweeps = 0
+    while num_kills < NUM_KILLS_BETWEEN_REPEATS:
+        sweep = Sweep(tmp_path / str(num_sweeps), "run_seeded", 24, num_repeats=3)
+        num_kills += kill_and_resume(sweep, generator, NUM_KILLS_BETWEEN_REPEATS - num_kills)
+        num_sweeps += 1
+        assert sweep.finished() == set(range(24))
+        assert sweep.log.read_bytes() == unbroken.log.read_bytes()
+        assert len(read_log(sweep.log)) == 8
 
 
 def test_a_controller_killed_before_each_statement_and_file_operation(tmp_path: Path) -> None:

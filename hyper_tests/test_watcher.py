@@ -99,6 +99,49 @@ def test_a_resume_decides_as_an_unbroken_sweep(space: Path, prune: str, stop_at:
     assert space.with_suffix(".result").read_bytes() == (space.parent / "unbroken" / "hyper.result").read_bytes()
 
 
+def interrupt_at(num_reports: int) -> Any:
+    """A runner that writes checkpoints, and whose trials are interrupted once, after so many reports of all of them.
+    A curve falls from its second step on, so that the best so far is an early one."""
+    reports = iter(range(1, 1000))
+
+    def checkpointed(params: Params, trial: LiveTrial) -> dict[str, float]:
+        saved = trial.checkpoint_dir / "step"
+        best = float(str(params["a"]))
+        for step in range(int(saved.read_text()) + 1 if saved.exists() else 1, NUM_STEPS + 1):
+            trial.report(step, {"score": best / (1 + abs(step - 2))})
+            saved.write_text(str(step))
+            if next(reports) == num_reports:
+                os.kill(os.getpid(), signal.SIGINT)
+        return {"score": best}
+
+    return checkpointed
+
+
+@pytest.mark.parametrize("prune", ["median", "asha", "hyperband"])
+@pytest.mark.parametrize("stop_at", [3, 20, 30])
+def test_a_trial_that_goes_on_from_a_checkpoint_has_its_whole_curve(space: Path, prune: str, stop_at: int) -> None:
+    def tell(study: Study) -> list[Any]:
+        return [[(one.trial.number, one.state, one.error) for one in study.trials()], list(study.reports())]
+
+    runner = interrupt_at(stop_at)
+    with pytest.raises(SweepInterrupted, match="interrupted"):
+        run(space, runner, prune=prune)
+    with run(space, runner, if_exists="resume", prune=None) as study:
+        found = tell(study)
+    with run(space, runner, prune=prune, out=space.parent / "unbroken") as study:
+        assert found == tell(study)
+
+
+def test_a_trial_that_is_interrupted_before_it_hears_that_it_is_to_stop_hears_it_then(space: Path) -> None:
+    runner = interrupt_at(37)
+    with pytest.raises(SweepInterrupted, match="interrupted"):
+        run(space, runner, prune="none")
+    with run(space, runner, if_exists="resume") as study:
+        recorded = study.trial(4)
+        assert recorded is not None and (recorded.state, recorded.step) == ("pruned", 2)
+        assert recorded.error == "asha: score 0.1 at step 1; 3 of 5 trials were better at step 1, where 2 go on"
+
+
 def test_a_direction_that_the_name_does_not_tell_is_learnt_from_the_first_result(space: Path) -> None:
     with run(space, learn_loss) as study:
         best = study.best()

@@ -181,7 +181,7 @@ class Loop:
             self.batch_of[trial.number] = numbers
             self.on_event(TrialStarted(trial))
             if self.watcher is not None:
-                self.watcher.note_start(trial.number)
+                self.watcher.note_start(trial)
         self.pool.submit(batch)
 
     def _take_out(self, number: int) -> tuple[Trial, float]:

@@ -66,6 +66,15 @@ class Curves:
             del self.scores[number], self.steps[number], self.bests[number]
             self.levels.clear()
 
+    def cut(self, number: int, step: int) -> None:
+        """The trial goes on at the step: what it reported of it and of later ones is forgotten."""
+        scores = self.scores.get(number, {})
+        kept = {before: score for before, score in scores.items() if before < step}
+        if len(kept) < len(scores):
+            self.forget(number)
+            for before, score in kept.items():
+                self.add(number, before, score)
+
     def turn(self) -> None:
         """Smaller is better, and was taken for worse: all scores with the other sign."""
         reported, self.scores, self.steps, self.bests = self.scores, {}, {}, {}

@@ -82,6 +82,7 @@ class Store:
         """Open an existing store. Raises `StoreError` if it is none, or of another format."""
         self.path = path
         self.connection = connect(path)
+        self.going_on: set[int] = set()  # trials that were interrupted, started again, and have not reported since
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, Any]) -> Store:
@@ -121,19 +122,25 @@ class Store:
                 raise
 
     def start(self, trial: Trial, now: float) -> None:
-        """Record that a trial is about to be handed out; what an earlier try reported is forgotten."""
+        """Record that a trial is about to be handed out. What an earlier try reported is forgotten; of one that goes on
+        since it was interrupted, what it now reports anew, and all after that."""
         cursor = self.connection.execute(
             "INSERT INTO trials (number, params, seed, repeat, attempt, state, asked_at, started_at)"
             " VALUES (?, ?, ?, ?, ?, 'running', ?, ?) ON CONFLICT (number) DO NOTHING",
             (trial.number, json.dumps(trial.params), trial.seed, trial.repeat, trial.attempt, now, now),
         )
         if cursor.rowcount == 0:
+            sql = "SELECT attempt FROM trials WHERE number = ?"
+            ((attempt,),) = self.connection.execute(sql, (trial.number,))
             self.connection.execute(
                 "UPDATE trials SET attempt = ?, state = 'running', started_at = ?,"
                 " ended_at = NULL, result = NULL, score = NULL, error = NULL, step = NULL WHERE number = ?",
                 (trial.attempt, now, trial.number),
             )
-            self.connection.execute("DELETE FROM reports WHERE number = ?", (trial.number,))
+            if attempt == trial.attempt:
+                self.going_on.add(trial.number)
+            else:
+                self.connection.execute("DELETE FROM reports WHERE number = ?", (trial.number,))
 
     def end(self, number: int, outcome: Outcome, score: float | None, now: float) -> None:
         """Record how a trial ended; `score` is the one that counts, None for NaN, none chosen yet, or no result."""
@@ -167,6 +174,10 @@ class Store:
     def report(self, rows: Iterable[tuple[int, int, Mapping[str, float]]]) -> None:
         """Record intermediate results: (number, step, metrics)."""
         rows = list(rows)
+        for number, step, _ in rows if self.going_on else ():
+            if number in self.going_on:
+                self.going_on.remove(number)
+                self.connection.execute("DELETE FROM reports WHERE number = ? AND step >= ?", (number, step))
         self.connection.executemany(
             "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", ((n, step, json.dumps(m)) for n, step, m in rows)
         )

@@ -9,7 +9,7 @@ from hypersweep.pool import Reported
 from hypersweep.pruning import Curves, Pruner
 from hypersweep.selection import Objective, find_metric, find_score_name, without_test
 from hypersweep.study import Study
-from hypersweep.trial import Finished, Outcome, Pruned, Result
+from hypersweep.trial import Finished, Outcome, Pruned, Result, Trial
 
 
 class Watcher:
@@ -35,7 +35,10 @@ class Watcher:
         self.metric = objective.metric or valid_metric
         self.mode = objective.mode
         self.on_event = on_event
-        self.reasons: dict[int, str] = {}
+        self.reasons: dict[int, str] = {}  # of those that were told to stop
+        self.attempts: dict[int, int] = {}
+        self.going_on: set[int] = set()  # since they were interrupted, and have not reported yet
+        self.scores: dict[int, str] = {}  # of the last reports, in words
         self.score_name: str | None = None  # the metric of the reports that the curves are of
         self.is_bigger = True
         self.unused: set[str] = set()  # metrics of reports without the score
@@ -45,32 +48,49 @@ class Watcher:
         self._read(study)
 
     def _read(self, study: Study) -> None:
-        states = {recorded.trial.number: recorded.state for recorded in study.trials()}
+        states = {}
+        for recorded in study.trials():
+            states[recorded.trial.number] = recorded.state
+            self.attempts[recorded.trial.number] = recorded.trial.attempt
         for number, step, metrics in study.reports():
-            if states[number] != "interrupted":
-                self._add(number, step, metrics)
+            self._add(number, step, metrics)
         for number, state in states.items():
             if state == "finished":
                 self.curves.finish(number)
+        for number, state in states.items():
+            if state == "interrupted" and number in self.scores:
+                self._decide(number)
 
-    def note_start(self, number: int) -> None:
-        """A trial begins, or begins anew."""
-        self.curves.forget(number)
-        self.reasons.pop(number, None)
+    def note_start(self, trial: Trial) -> None:
+        """A trial begins, goes on since it was interrupted, or is tried again from its beginning."""
+        if self.attempts.get(trial.number) == trial.attempt:
+            self.going_on.add(trial.number)
+        else:
+            self.curves.forget(trial.number)
+            self.reasons.pop(trial.number, None)
+        self.attempts[trial.number] = trial.attempt
 
     def decide(self, reported: Reported) -> bool:
-        """Whether the trial, which was not told to before, is to stop after this report.
+        """Whether the trial is to be told to stop after this report.
 
         Raises `SelectionError` if it cannot be said which of the metrics is the score.
         """
         number = reported.number
-        score = self._add(number, reported.step, reported.metrics)
-        if score is None or number in self.reasons:
+        is_going_on = number in self.going_on
+        if is_going_on:
+            self.curves.cut(number, reported.step)
+        if not self._add(number, reported.step, reported.metrics):
             return False
+        self.going_on.discard(number)
+        if number in self.reasons:
+            return is_going_on  # it was interrupted before it heard of it
+        self._decide(number)
+        return number in self.reasons
+
+    def _decide(self, number: int) -> None:
         reason = self.pruner.decide(self.curves, number)
         if reason is not None:
-            self.reasons[number] = f"{self.name}: {score} at step {reported.step}; {reason}"
-        return reason is not None
+            self.reasons[number] = f"{self.name}: {self.scores[number]}; {reason}"
 
     def note_end(self, number: int, outcome: Outcome, judged: Result | None) -> Outcome:
         """The outcome, with the reason if the trial was told to stop."""
@@ -84,13 +104,13 @@ class Watcher:
                 self._turn_by(judged)
         return outcome
 
-    def _add(self, number: int, step: int, metrics: Mapping[str, float]) -> str | None:
-        """Enter a report; gives its score as a text, None if it has none. Test metrics decide nothing: where there is
-        nothing else, `judge` refuses them."""
+    def _add(self, number: int, step: int, metrics: Mapping[str, float]) -> bool:
+        """Enter a report; gives whether it has the score. Test metrics decide nothing: where there is nothing else,
+        `judge` refuses them."""
         metrics = without_test(metrics) or metrics
         if self.metric is not None and find_metric(metrics, self.metric) is None:
             self.unused.update(metrics)
-            return None
+            return False
         judged = Objective(self.metric, self.mode).judge(Result(valid=metrics))
         assert judged.score is not None and judged.bigger is not None
         if self.score_name is None:
@@ -99,7 +119,8 @@ class Watcher:
             if self.first_result is not None:
                 self._turn_by(self.first_result)
         self.curves.add(number, step, judged.score if self.is_bigger else -judged.score)
-        return f"{self.score_name} {judged.score:.6g}"
+        self.scores[number] = f"{self.score_name} {judged.score:.6g} at step {step}"
+        return True
 
     def _turn_by(self, judged: Result) -> None:
         """A result knows the direction of its score better than a name does."""

@@ -159,6 +159,9 @@ def test_the_pruner_and_the_view_never_see_them(tmp_path: Path) -> None:
     assert {tuple(event.metrics) for event in told if isinstance(event, TrialReported)} == {("score",)}
     with Study(place) as study:
         assert [metrics["test_score"] for _, _, metrics in study.reports()] == [float(number) for number in range(20)]
+        with ControllerLock(place.lock):
+            assert {tuple(metrics) for _, _, metrics in study.reports()} == {("score",)}, "it goes on"
+            assert study.last_report(1) == (1, {"score": -1.0})
 
 
 def test_an_interrupted_sweep_from_python_is_sealed_too(tmp_path: Path) -> None:

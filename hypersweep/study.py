@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypersweep.budget import is_bound
 from hypersweep.combinations import IsOver, Standing, combine, count_states, list_standings, rank
 from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
+from hypersweep.selection import without_test
 from hypersweep.store import refuse_damage, translate_errors
 from hypersweep.sweeprecord import SweepRecord
 from hypersweep.trial import Params, Result, Trial, params_from_json
@@ -229,15 +230,27 @@ class Study(SweepRecord):
         mean_s: float | None = next(rows)[0]
         return mean_s
 
-    def last_report(self, number: int) -> tuple[int, dict[str, float]] | None:
-        """The last (step, metrics) that a trial reported."""
-        sql = "SELECT step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1"
-        return next(self._read(lambda step, metrics: (step, json.loads(metrics)), sql, number), None)
+    def last_report(self, number: int) -> tuple[int, Mapping[str, float]] | None:
+        """The last (step, metrics) that a trial reported; without the test metrics while they are sealed."""
+        sql = "SELECT number, step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1"
+        return next(((step, metrics) for _, step, metrics in self._read_reports(sql, number)), None)
 
-    def reports(self) -> Iterator[tuple[int, int, dict[str, float]]]:
-        """(number, step, metrics) of all that trials have reported, by number and step."""
-        for number, step, metrics in self._rows("SELECT number, step, metrics FROM reports ORDER BY number, step"):
-            yield number, step, json.loads(metrics)
+    def reports(self, *, is_sealed: bool | None = None) -> Iterator[tuple[int, int, Mapping[str, float]]]:
+        """(number, step, metrics) of all that trials have reported, by number and step. `is_sealed`: without the test
+        metrics; None: as the sweep is."""
+        sql = "SELECT number, step, metrics FROM reports ORDER BY number, step"
+        return self._read_reports(sql, is_sealed=is_sealed)
+
+    def _read_reports(
+        self, sql: str, *values: Any, is_sealed: bool | None = None
+    ) -> Iterator[tuple[int, int, Mapping[str, float]]]:
+        is_sealed = self.is_sealed if is_sealed is None else is_sealed
+
+        def read(number: int, step: int, text: str) -> tuple[int, int, Mapping[str, float]]:
+            metrics = json.loads(text)
+            return number, step, without_test(metrics) if is_sealed else metrics
+
+        return self._read(read, sql, *values)
 
     def frame(self) -> polars.DataFrame:
         """The trials as a table: number, state, a column for each parameter, score, metrics, times in seconds."""

@@ -52,7 +52,7 @@ class Watcher:
         for recorded in study.trials():
             states[recorded.trial.number] = recorded.state
             self.attempts[recorded.trial.number] = recorded.trial.attempt
-        for number, step, metrics in study.reports():
+        for number, step, metrics in study.reports(is_sealed=False):
             self._add(number, step, metrics)
         for number, state in states.items():
             if state == "finished":

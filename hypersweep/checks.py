@@ -27,6 +27,7 @@ from hypersweep.runner.command import PLACEHOLDER
 from hypersweep.settings import check_keys, check_space_names
 from hypersweep.space import Space
 from hypersweep.study import Study
+from hypersweep.supervision import Supervision
 
 
 def check_names(resolved: Resolved, keys: Sequence[Key] | None, on_event: OnEvent) -> None:
@@ -137,9 +138,9 @@ def tell_nothing_left(study: Study, *, is_retrying_failed: bool) -> str | None:
     return f"nothing runs: {limits.tell_reached()}" if limits.is_time_over else None
 
 
-def check_resources(resources: Resources, session: SessionOptions) -> None:
-    """Refuse what cannot be a number of trials that run together, and options of a cluster where trials run on this
-    machine."""
+def check_options(resources: Resources, supervision: Supervision, session: SessionOptions) -> None:
+    """Refuse what cannot be a number of trials that run together, options of a cluster where trials run on this
+    machine, and options of a pruner where none has use for them."""
     together = resources.batch_trials
     if together != "auto" and (type(together) is not int or together < 1):
         raise SettingsError(f"--batch-trials: got {together!r}; expected auto or at least 1. Give a number")
@@ -149,6 +150,13 @@ def check_resources(resources: Resources, session: SessionOptions) -> None:
             raise PoolError(
                 f"--{name.replace('_', '-')}: is for a cluster, got {value!r} with --pool {resources.pool}; expected "
                 "--pool ray. Add it, or drop the option"
+            )
+    for name, pruners in (("min_steps", ("asha", "hyperband", "median")), ("reduction_factor", ("asha", "hyperband"))):
+        value = session.get(name)
+        if value is not None and supervision.prune not in pruners:
+            raise SearchError(
+                f"--{name.replace('_', '-')}: is for pruning, got {value!r} with --prune {supervision.prune}; expected "
+                f"--prune {' or '.join(pruners)}. Add it, or drop the option"
             )
 
 

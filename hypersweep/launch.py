@@ -15,7 +15,7 @@ from hypersweep.checkpoints import Checkpoints
 from hypersweep.checks import (
     check_end,
     check_names,
-    check_resources,
+    check_options,
     check_sources,
     refuse_changed,
     refuse_existing,
@@ -184,7 +184,7 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
         refuse_foreign_log(place)
     check_end(definition, request.budget)
     resources, supervision, searcher = request.resources, request.supervision, definition.open_searcher()
-    check_resources(resources, request.session)
+    check_options(resources, supervision, request.session)
     with opened_pool(place, definition, resources, supervision, resolved.function) as (pool, description):
         check_names(resolved, description.keys, on_event)
         batching = choose_batching(resources, description, searcher, definition.space)
@@ -224,7 +224,7 @@ def _run_existing(
         resources, recorded = Resources(**study.meta["resources"]), Supervision(**study.meta["supervision"])
         budget = study.budget.replaced_by(session)
     resources, supervision = resources.replaced_by(session), recorded.replaced_by(session)
-    check_resources(resources, session)
+    check_options(resources, supervision, session)
     check_end(definition, budget)
     _record_again(place, study, definition, _options_to_meta(resources, supervision, budget))
     if supervision.keep != recorded.keep:

@@ -133,6 +133,26 @@ def test_options_of_a_cluster_without_one(
     assert f"{option}: is for a cluster, got {shown} with --pool inline; expected --pool ray. Add it" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            "--min-steps 4",
+            "--min-steps: is for pruning, got 4 with --prune none; expected --prune asha or hyperband or ",
+        ),
+        ("--prune median --reduction-factor 4", "--reduction-factor: is for pruning, got 4 with --prune median; "),
+    ],
+)
+@pytest.mark.parametrize("words", [("run", "--runner", "train.py:product"), ("resume",)], ids=["run", "resume"])
+def test_options_of_a_pruner_that_has_no_use_for_them(
+    folder: Path, call: Call, words: tuple[str, ...], given: str, told: str
+) -> None:
+    if words == ("resume",):
+        call("run", "--runner", "train.py:product")
+    answer = call(*words, *given.split())
+    assert (answer.code, told in answer.err) == (2, True)
+
+
 def test_the_bounds_of_pruning_are_checked_without_it(folder: Path, call: Call) -> None:
     answer = call("run", "--runner", "train.py:product", "--min-steps", "0")
     assert (answer.code, "--min-steps: got 0; expected at least 1" in answer.err) == (2, True)

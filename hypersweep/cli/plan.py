@@ -10,7 +10,7 @@ import click
 
 from hypersweep.batching import choose_batching
 from hypersweep.budget import Budget
-from hypersweep.checks import check_end, check_names, check_resources
+from hypersweep.checks import check_end, check_names, check_options
 from hypersweep.cli.options import BATCH_TRIALS, BUDGET, SCORE, SEARCH, WHAT, GroupedCommand, with_short_forms
 from hypersweep.cli.wording import format_params
 from hypersweep.definition import Definition
@@ -68,7 +68,7 @@ def command(
     is_named = any(name is not None for name in (runner, command, model, dataset))
     problems: list[str] = []
     notes: list[str] = []
-    check_resources(request.resources, request.session)
+    check_options(request.resources, request.supervision, request.session)
     description = _check_names(resolved, request.resources, problems, notes) if is_named else None
     if not is_named:
         notes.append("names were not checked: no runner or model given")

@@ -105,6 +105,13 @@ def test_an_end_without_improvement_is_named(folder: Path, call: Call) -> None:
     assert answer.code == 0
     assert "no new trial starts: 2 trials one after the other brought no better score (--stop-after)\n" in answer.err
     assert len(trials(call)) == 3
+    way_on = "go on with a larger bound: hypersweep resume hyper.sweep --stop-after …"
+    assert call("status").out.splitlines()[-1] == way_on
+
+
+def test_one_trial_is_no_plural(wide: Path, call: Call) -> None:
+    answer = call("run", "--runner", "train.py:product", "--algo", "random", "--max-trials", "1")
+    assert answer.err.startswith("sweep: 1 trial by random, 0 done")
 
 
 def test_what_a_search_would_do(wide: Path, call: Call) -> None:

@@ -72,7 +72,7 @@ def test_everything_is_told_together() -> None:
         ("", "points.json: is no JSON"),
         ("[" * 100_000, "points.json: is no JSON"),
         ("3", "points.json: got int; expected one mapping or a list of them"),
-        ('[{"lr": 1}, 2]', "points.json: got list; expected one mapping or a list of them"),
+        ('[{"lr": 1}, 2]', "points.json: point 1: got 2; expected a mapping of names to values"),
         ('"lr"', "points.json: got str; expected one mapping or a list"),
     ],
 )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hypersweep.cli.wording import format_params, format_score, format_seconds, name_trials
+from hypersweep.cli.wording import count_trials, format_params, format_score, format_seconds, name_trials
 from hypersweep.events import Event, Noted, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
 from hypersweep.trial import Failed, Finished, Interrupted, Pruned, Result, Trial
 
@@ -96,7 +96,8 @@ class Progress:
 
     def summarise(self) -> str:
         """`7 of 12 trials done, 1 failed, about 3:07 left, best ndcg@10 0.1363 (trial 3)`"""
-        parts = [f"{self.num_done}{'' if self.size is None else f' of {self.size}'} trials done"]
+        done = count_trials(self.num_done) if self.size is None else f"{self.num_done} of {count_trials(self.size)}"
+        parts = [f"{done} done"]
         if self.num_failed:
             parts.append(f"{self.num_failed} failed")
         if self.left_s is not None and self.num_done != self.size:
@@ -111,7 +112,7 @@ def tell(event: Event, progress: Progress) -> str | None:
     if isinstance(event, Noted):
         return f"warning: {event.text}" if event.is_warning else event.text
     if isinstance(event, SweepStarted):
-        size = "trials without end" if event.size is None else f"{event.size} trials"
+        size = "trials without end" if event.size is None else count_trials(event.size)
         size += f" by {event.algo}" * (event.algo != "grid") + f" ({event.repeats} repeats each)" * (event.repeats > 1)
         threads = f"{event.threads} {'thread' if event.threads == 1 else 'threads'} each"
         batches = f" {'batch' if event.num_slots == 1 else 'batches'} of up to {event.batch_size}"

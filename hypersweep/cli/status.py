@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from hypersweep.budget import is_bound
 from hypersweep.certificate import certify
 from hypersweep.cli.options import PATH
 from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures, name_trials
-from hypersweep.selection import without_test
 from hypersweep.study import Study
 
 MAX_LINES = 10
@@ -66,15 +66,22 @@ def _as_lines(study: Study) -> list[str]:
     if counts["pruned"]:
         lines.append(f"why trials were pruned: hypersweep trials {study.place.folder} --state pruned")
     if state == "stopped":
-        lines.append(f"go on with: hypersweep resume {study.place.folder}")
+        lines.append(_tell_way_on(study))
     return lines
+
+
+def _tell_way_on(study: Study) -> str:
+    reason = study.end_reason
+    if reason is not None and is_bound(reason):
+        return f"go on with a larger bound: hypersweep resume {study.place.folder} {reason.split()[0]} …"
+    return f"go on with: hypersweep resume {study.place.folder}"
 
 
 def _list_running(study: Study, counts: dict[str, int | None]) -> list[str]:
     lines = []
     for recorded in study.trials("running"):
         report = study.last_report(recorded.trial.number)
-        told = f", step {report[0]}, {format_params(without_test(report[1]))}" if report else ""
+        told = f", step {report[0]}, {format_params(report[1])}" if report else ""
         since = format_seconds(time.time() - (recorded.started_at or 0))
         lines.append(
             f"running: trial {recorded.trial.number} for {since}{told}, {format_params(recorded.trial.params)}"

@@ -30,6 +30,11 @@ def count_repeats(spread: Spread) -> str:
     return f"{spread.repeats}" if spread.finished == spread.repeats else f"{spread.finished} of {spread.repeats}"
 
 
+def count_trials(number: int) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{number} {'trial' if number == 1 else 'trials'}"
+
+
 def name_trials(number: int, repeats: int) -> str:
     """`trial 4`, or `trials 12 to 14` for the combination whose first trial it is."""
     return f"trial {number}" if repeats == 1 else f"trials {number} to {number + repeats - 1}"

@@ -28,7 +28,7 @@ def read_given(points: Points, space: Space) -> tuple[Params, ...]:
     where, listed = _load(points) if isinstance(points, (str, Path)) else ("enqueue", points)
     if isinstance(listed, Mapping):
         listed = [listed]
-    if not isinstance(listed, Sequence) or not all(isinstance(point, Mapping) for point in listed):
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
         raise SearchError(f"{where}: got {type(listed).__name__}; expected one mapping or a list of them. {NEXT_STEP}")
     problems: list[str] = []
     given: list[Params] = []
@@ -52,8 +52,10 @@ def _load(path: str | Path) -> tuple[str, Any]:
         raise SearchError(f"{path}: is no JSON ({error}); expected a list of points. {NEXT_STEP}") from error
 
 
-def _read_point(point: Mapping[str, Any], space: Space) -> tuple[Params, list[str]]:
+def _read_point(point: Any, space: Space) -> tuple[Params, list[str]]:
     """The params, and what is wrong with them."""
+    if not isinstance(point, Mapping):
+        return {}, [f"got {point!r}; expected a mapping of names to values. {NEXT_STEP}"]
     problems = [
         f"{name!r} is no parameter of the space; expected {', '.join(space.names)}.{did_you_mean(name, space.names)} "
         "Rename or remove it"

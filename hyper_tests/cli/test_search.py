@@ -126,6 +126,13 @@ def test_what_a_search_would_do(wide: Path, call: Call) -> None:
     assert (planned["algo"], planned["max_trials"], planned["grid_size"]) == ("random", 5, None)
 
 
+def test_the_grid_is_as_large_as_planned_whatever_is_run_of_it(folder: Path, call: Call) -> None:
+    options = ("--max-trials", "2", "--repeats", "2")
+    planned = json.loads(call("plan", *options, "--json").out)
+    call("run", "--runner", "train.py:product", *options)
+    assert json.loads(call("status", "--json").out)["grid_size"] == planned["grid_size"] == 6
+
+
 def test_a_plan_without_an_end_is_a_problem(wide: Path, call: Call) -> None:
     answer = call("plan", "--algo", "tpe")
     assert answer.code == 2

@@ -36,7 +36,7 @@ def _as_json(study: Study) -> dict[str, Any]:
     return {
         "counts": study.counts(),
         "certificate": certify(study).as_json(),
-        "grid_size": study.size,
+        "grid_size": study.space.grid_size,
         "repeats": study.repeats,
         "best": best_as_json(best.trial.params, best.result, best.spread) if best and best.result else None,
         "failures": [

@@ -173,6 +173,14 @@ def test_repeats_are_told_with_their_spread(folder: Path, call: Call) -> None:
     assert "best spread: {'finished': 2, 'repeats': 3, 'best_valid_score': 0.0141" in call("best").out
 
 
+def test_a_mean_is_told_where_the_last_of_the_repeats_has_failed(folder: Path, call: Call) -> None:
+    (folder / "repeated.py").write_text(REPEATED)
+    answer = call("run", "--runner", "repeated.py:run", "--repeats", "2")
+    lines = [line for line in answer.err.splitlines() if " trial 11: failed after " in line]
+    assert len(lines) == 1
+    assert lines[0].endswith(": ValueError: no; mean ndcg@10 0.6 (1 of 2 repeats)  (best so far)")
+
+
 def test_repeats_in_the_table_of_trials(folder: Path, call: Call) -> None:
     (folder / "repeated.py").write_text(REPEATED)
     call("run", "--runner", "repeated.py:run", "--repeats", "3", "--set", "metric_decimal_place=4")

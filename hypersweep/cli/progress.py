@@ -123,12 +123,12 @@ def tell(event: Event, progress: Progress) -> str | None:
     attempt = f" (attempt {event.trial.attempt})" if event.trial.attempt > 1 else ""
     head = f"[{progress.num_done}/{progress.size}] trial {event.trial.number}{attempt}"
     duration, params = format_seconds(event.duration_s), format_params(event.trial.params)
+    mark = _tell_combination(event) + ("  (best so far)" if event.is_best else "")
     if isinstance(event.outcome, Finished) and event.result is not None:
-        mark = _tell_combination(event) + ("  (best so far)" if event.is_best else "")
         return f"{head}: {format_score(event.result)} in {duration}, {params}{mark}"
     if isinstance(event.outcome, Failed):
         again = ", will be tried again" if event.is_to_retry else ""
-        return f"{head}: failed after {duration}{again}, {params}: {event.outcome.error}"
+        return f"{head}: failed after {duration}{again}, {params}: {event.outcome.error}{mark}"
     if isinstance(event.outcome, Pruned):
         reason = f": {event.outcome.reason}" if event.outcome.reason else ""
         return f"{head}: pruned at step {event.outcome.step} after {duration}, {params}{reason}"

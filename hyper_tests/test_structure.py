@@ -37,7 +37,7 @@ FLOORS = (
     ),
     ("place", "store", "recorded", "combinations", "sweeprecord", "study", "certificate", "resultfile", "pool"),
     ("events", "interrupt", "provenance", "supervision", "definition", "adopt", "request", "limits", "checks"),
-    ("replay", "batching", "agenda", "checkpoints", "watcher", "loop", "session", "launch"),
+    ("replay", "batching", "agenda", "checkpoints", "watcher", "running", "loop", "session", "launch"),
     ("cli",),
 )
 ROOMS = [room for floor in FLOORS for room in floor]

@@ -17,6 +17,7 @@ from hypersweep.recorded import RecordedTrial
 from hypersweep.replay import FinalState
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.contract import GRACE_S
+from hypersweep.running import NewReports, RunningTrials
 from hypersweep.search import Searcher
 from hypersweep.selection import Objective, find_score_name, is_better, seal, seal_outcome, without_test
 from hypersweep.store import Store
@@ -26,7 +27,6 @@ from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Tri
 from hypersweep.watcher import Watcher
 
 POLL_S = 0.2  # how soon a signal is noticed
-REPORT_INTERVAL_S = 1.0  # intermediate results are committed together
 
 
 class Loop:
@@ -64,9 +64,8 @@ class Loop:
         self.has_repeats = study.repeats > 1
         self.result_file = ResultFile(study)
         self.batching = batching or Batching()
-        self.running: dict[int, tuple[Trial, float]] = {}
-        self.batch_of: dict[int, set[int]] = {}  # of those that run: the ones of its batch that do
-        self.num_batches = 0
+        self.running = RunningTrials()
+        self.reports = NewReports(store)
         self.agenda = Agenda(
             study,
             searcher,
@@ -81,8 +80,6 @@ class Loop:
         for failed in self.agenda.failed:
             self.checkpoints.clear(failed.number)
         self.num_judged = study.counts()["finished"] or 0
-        self.reports: list[Reported] = []
-        self.reports_due_at = 0.0
         pruner = supervision.make_pruner()
         self.watcher: Watcher | None = None
         if pruner is not None:
@@ -104,13 +101,13 @@ class Loop:
                     for event in self.pool.wait(POLL_S):
                         self._handle(event, may_start=not interrupt.is_requested)
                     self._tell_limit()
-                    self._commit_reports_if_due()
+                    self.reports.commit_if_due()
                     self._renew_log_if_due()
                 for event in self.pool.stop(GRACE_S) if self.running else []:
                     self._handle(event, may_start=False)
             finally:
                 self.pool.close()
-                self._commit_reports()
+                self.reports.commit()
                 self.result_file.renew()
         self._record_end(was_interrupted=interrupt.is_requested)
         if self.selection_error is not None:
@@ -152,7 +149,7 @@ class Loop:
         """Start trials where nothing runs: at first, where a cluster has grown, and for a searcher that learns, which
         must know of every end before. Otherwise a slot's next trials are committed together with the end of the last
         one before them."""
-        while (num_free := self.pool.num_slots - self.num_batches) > 0:
+        while (num_free := self.pool.num_slots - self.running.num_batches) > 0:
             batch = self.agenda.take_batch(num_free)
             if not batch:
                 return
@@ -174,35 +171,25 @@ class Loop:
             self.store.start(trial, now)
 
     def _hand_out(self, batch: Sequence[Trial], now: float) -> None:
-        numbers = {trial.number for trial in batch}
-        self.num_batches += 1
+        self.running.enter(batch, now)
         for trial in batch:
-            self.running[trial.number] = (trial, now)
-            self.batch_of[trial.number] = numbers
             self.on_event(TrialStarted(trial))
             if self.watcher is not None:
                 self.watcher.note_start(trial)
         self.pool.submit(batch)
 
-    def _take_out(self, number: int) -> tuple[Trial, float]:
-        """Of what runs; with the last one of its batch a slot is free."""
-        batch = self.batch_of.pop(number)
-        batch.remove(number)
-        self.num_batches -= not batch
-        return self.running.pop(number)
-
     def _handle(self, event: PoolEvent, *, may_start: bool) -> None:
         if isinstance(event, Placed):
-            self.on_event(TrialPlaced(self.running[event.number][0], event.where))
+            self.on_event(TrialPlaced(self.running[event.number], event.where))
         elif isinstance(event, Reported):
             self._take_report(event)
         else:
             self._end(event, may_start=may_start)
 
     def _take_report(self, reported: Reported) -> None:
-        self.reports.append(reported)
+        self.reports.add(reported)
         shown = without_test(reported.metrics)
-        self.on_event(TrialReported(self.running[reported.number][0], reported.step, shown))
+        self.on_event(TrialReported(self.running[reported.number], reported.step, shown))
         try:
             if self.watcher is not None and self.watcher.decide(reported):
                 self.pool.prune(reported.number)
@@ -213,7 +200,7 @@ class Loop:
     def _end(self, ended: Ended, *, may_start: bool) -> None:
         """Commit the end of a trial, together with the start of what follows it in its slot, unless that is still to
         be searched for, with what this one gave."""
-        trial, started_at = self._take_out(ended.number)
+        trial, started_at = self.running.take_out(ended.number)
         outcome, judged = self._judge(ended.outcome)
         if self.watcher is not None:
             outcome = self.watcher.note_end(trial.number, outcome, judged)
@@ -221,13 +208,13 @@ class Loop:
         is_over = not is_to_retry and not isinstance(outcome, Interrupted)
         if is_over and not self.has_repeats:
             self.agenda.note_end(trial, cast(FinalState, outcome.state), judged)
-        num_free = self.pool.num_slots - self.num_batches
+        num_free = self.pool.num_slots - self.running.num_batches
         must_wait = self.searcher.is_adaptive or self.has_repeats
         may_start = may_start and not self.is_stopped and num_free > 0 and not must_wait
         following = self.agenda.take_batch(num_free) if may_start else []
         now = time.time()
         with self.store.transaction():
-            self._store_reports()
+            self.reports.store_all()
             self.store.end(trial.number, outcome, judged.score if judged else None, now)
             self._store_starts(following, now)
         if isinstance(outcome, Finished):
@@ -302,22 +289,6 @@ class Loop:
             if str(error) != self.log_problem:
                 self.log_problem = str(error)
                 self.on_event(Noted(self.log_problem, is_warning=True))
-
-    def _commit_reports_if_due(self) -> None:
-        if self.reports and time.monotonic() >= self.reports_due_at:
-            self._commit_reports()
-
-    def _commit_reports(self) -> None:
-        if self.reports:
-            with self.store.transaction():
-                self._store_reports()
-
-    def _store_reports(self) -> None:
-        """Within a transaction: all that was reported, before anything that follows it."""
-        reports, self.reports = self.reports, []
-        if reports:
-            self.store.report((report.number, report.step, report.metrics) for report in reports)
-            self.reports_due_at = time.monotonic() + REPORT_INTERVAL_S
 
 
 def tell_direction(judged: Result) -> str:

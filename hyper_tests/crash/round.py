@@ -65,6 +65,7 @@ class Round:
         self.trace = traced.Trace(folder / "trace")
         self.to_come = deque(plan.kills)
         self.kills: list[Kill] = []
+        self.victims: set[int] = set()  # the processes that were killed, of trials too
         self.ended: dict[int, tuple[object, ...]] = {}
         self.ended_before: dict[int, int] = {}  # the line of the trace before which a trial had ended
         self.tally = Tally()
@@ -103,8 +104,7 @@ class Round:
         """Failures that no kill explains, and checkpoints of others than the best trial."""
         if not (self.folder / "hyper.sweep").exists():
             return []
-        victims = [kill.victim for kill in self.kills]
-        most = Counter(one.number for one in self.trace.executions if one.pid in victims)
+        most = Counter(one.number for one in self.trace.executions if one.pid in self.victims)
         with Study(self.folder) as study:
             best, failures = study.best(), study.failures()
         numbers = (int(path.parent.name) for path in (self.folder / "hyper.sweep" / "trials").glob("*/*/checkpoint"))
@@ -189,6 +189,7 @@ class Round:
         low = self.trace.num_lines
         self.trace.pids.update(_children_of(process.pid))
         targets = self._find_targets(kill.kind, process.pid)
+        self.victims.update(map(abs, targets))
         for target in targets:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(target, signal.SIGKILL)

@@ -5,6 +5,7 @@ Shapes: B rows of a batch, N rows, V items and the padding 0.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -38,9 +39,10 @@ def evaluate(
         batch = splits.batch(rows, index_B)
         return rank_targets(score(batch), batch.target_B)
 
-    # Rows of similar lengths together: a model that ignores the padding may leave it out.
+    # Rows of similar lengths together: a model that ignores the padding may leave it out. Parts of equal sizes, so that
+    # no lane waits for another.
     index_N = (rows.target_at_N - rows.first_at_N).argsort(descending=True, stable=True)
-    ranks = list(map_parts(rank, torch.split(index_N, batch_size)))
+    ranks = list(map_parts(rank, index_N.tensor_split(max(1, math.ceil(len(rows) / batch_size)))))
     return mean_metrics(torch.cat(ranks).cpu().numpy(), metrics=metrics, topk=topk, decimals=decimals)
 
 

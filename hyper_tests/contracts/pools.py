@@ -93,13 +93,19 @@ def trial(number: int, **params: Any) -> Trial:
     return Trial(number, params or {"x": number}, seed=2020)
 
 
-def collect(pool: Pool, num_ends: int) -> list[PoolEvent]:
-    """All events until so many trials have ended."""
+def collect(pool: Pool, num_ends: int, on_report: Callable[[Reported], None] | None = None) -> list[PoolEvent]:
+    """All events until so many trials have ended; with `on_report` each report is answered at once, as the loop does
+    it, wherever it is told."""
+    if on_report is not None:
+        pool.listen(on_report)
     events: list[PoolEvent] = []
     deadline = time.monotonic() + TIMEOUT_S
     while sum(isinstance(event, Ended) for event in events) < num_ends:
         assert time.monotonic() < deadline, events
-        events += pool.wait(0.1)
+        for event in pool.wait(0.1):
+            events.append(event)
+            if on_report is not None and isinstance(event, Reported):
+                on_report(event)
     return events
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +23,9 @@ from hyper_tests.contracts.pools import (
     reports,
     trial,
 )
-from hyper_tests.processes import TIMEOUT_S
 from hypersweep.interrupt import InterruptGuard
 from hypersweep.place import Place
-from hypersweep.pool import Ended, Pool, PoolEvent, Reported
+from hypersweep.pool import Ended, Pool, Reported
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Pruned, Result, Trial
 
 DONE = Finished(Result(valid={"score": 1.0}))
@@ -217,18 +215,8 @@ def test_pruning_that_is_not_caught_is_told(name: str, place: Place) -> None:
 
 
 def run_reporting(pool: Pool, batch: list[Trial], on_report: Callable[[Reported], None]) -> dict[int, Outcome]:
-    """Each report is told at once, wherever it comes from."""
-    pool.listen(on_report)
     pool.submit(batch)
-    events: list[PoolEvent] = []
-    deadline = time.monotonic() + TIMEOUT_S
-    while sum(isinstance(event, Ended) for event in events) < len(batch):
-        assert time.monotonic() < deadline, events
-        for event in pool.wait(0.1):
-            events.append(event)
-            if isinstance(event, Reported):
-                on_report(event)
-    return outcomes(events)
+    return outcomes(collect(pool, len(batch), on_report))
 
 
 @every_pool

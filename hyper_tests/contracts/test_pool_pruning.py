@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hyper_tests.contracts.pools import collect, command, every_pool, opened, outcomes, pool_of_processes, trial
-from hyper_tests.processes import TIMEOUT_S
 from hypersweep.errors import StoreError
 from hypersweep.place import Place
-from hypersweep.pool import Ended, Pool, PoolEvent, Reported
+from hypersweep.pool import Pool, Reported
 from hypersweep.trial import Finished, Outcome, Pruned, Result, Trial
 
 
 def run(pool: Pool, trials: list[Trial], on_report: Callable[[Reported], None]) -> dict[int, Outcome]:
-    """The trials at once, each report to be answered at once, wherever it is told."""
-    pool.listen(on_report)
+    """The trials at once."""
     for one in trials:
         pool.submit([one])
-    events: list[PoolEvent] = []
-    deadline = time.monotonic() + TIMEOUT_S
-    while sum(isinstance(event, Ended) for event in events) < len(trials):
-        assert time.monotonic() < deadline, events
-        for event in pool.wait(0.1):
-            events.append(event)
-            if isinstance(event, Reported):
-                on_report(event)
-    return outcomes(events)
+    return outcomes(collect(pool, len(trials), on_report))
 
 
 def prune_at(pool: Pool, number: int, step: int, told: list[Reported]) -> Callable[[Reported], None]:

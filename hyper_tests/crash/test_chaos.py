@@ -83,6 +83,17 @@ def test_what_is_wrong_is_found(unbroken: Round, tmp_path: Path, harm: Callable[
     assert any(told.startswith(problem) for told in harmed.tally.problems), harmed.tally.problems
 
 
+def test_the_failure_of_a_trial_that_was_killed_is_no_leftover(unbroken: Round, tmp_path: Path) -> None:
+    """Also of one that was killed along with everything else."""
+    killed = Round(tmp_path / "killed", unbroken.plan, unbroken.num_trials)
+    shutil.copytree(unbroken.folder, killed.folder, dirs_exist_ok=True)
+    killed.trace.read()
+    killed.victims.update(one.pid for one in killed.trace.executions if one.number == 3)
+    change_store(killed.folder, "INSERT INTO failures VALUES (3, 1, 'x', 0, 0)")
+    killed.account()
+    assert killed.tally.problems == []
+
+
 def test_an_orphan_is_found_and_ended(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as left:
         broken = Round(tmp_path / "round", Plan(workers=2, kills=(), seed=""), 1)

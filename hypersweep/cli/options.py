@@ -71,11 +71,10 @@ class CountOrAuto(click.ParamType):  # type: ignore[type-arg]  # generic from cl
     name = "count"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        if value == "auto" or isinstance(value, int):
-            return str(value) if value == "auto" else int(value)
-        if not re.fullmatch(r"\d+", value):
+        text = str(value)
+        if text != "auto" and not re.fullmatch(r"\d+", text):
             self.fail(f"got {value!r}; expected auto or a number.", param, ctx)
-        return int(value)
+        return text if text == "auto" else int(text)
 
 
 DURATION = Duration()

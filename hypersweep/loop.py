@@ -23,6 +23,7 @@ from hypersweep.selection import Objective, find_score_name, is_better, seal, se
 from hypersweep.store import Store
 from hypersweep.study import Study
 from hypersweep.supervision import Supervision
+from hypersweep.sweeprecord import UNCHOSEN
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Trial
 from hypersweep.watcher import Watcher
 
@@ -119,7 +120,7 @@ class Loop:
         to be counted let nobody know before all have been tried."""
         reason = "--on-error stop" if self.is_stopped else self.agenda.limits.option_reached
         if self.selection_error is not None:
-            reason = "the score is not chosen"
+            reason = UNCHOSEN
         elif was_interrupted:
             reason = "interrupted"
         num_points = self.study.num_begun() if self.agenda.has_tried_all else None

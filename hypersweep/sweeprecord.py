@@ -19,6 +19,7 @@ from hypersweep.store import connect, refuse_damage, translate_errors
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+UNCHOSEN = "the score is not chosen"  # a reason why a session has ended
 Read = TypeVar("Read")
 
 

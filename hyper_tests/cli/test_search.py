@@ -196,3 +196,10 @@ def test_repeats_in_the_table_of_trials(folder: Path, call: Call) -> None:
     table = call("trials").out
     assert "combination  repeat  mean" in table
     assert "2 of 3" in table
+
+
+def test_where_the_score_is_not_chosen_status_says_how_to_go_on(folder: Path, call: Call) -> None:
+    (folder / "open.py").write_text("def run(params):\n    return {'hit': 0.1, 'mrr': 0.2}\n")
+    assert call("run", "--runner", "open.py:run").code == 2
+    way_on = "go on with: hypersweep resume hyper.sweep --metric NAME"
+    assert call("status").out.splitlines()[-1] == way_on

@@ -13,6 +13,7 @@ from hypersweep.certificate import certify
 from hypersweep.cli.options import PATH
 from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures, name_trials
 from hypersweep.study import Study
+from hypersweep.sweeprecord import UNCHOSEN
 
 MAX_LINES = 10
 
@@ -74,7 +75,8 @@ def _tell_way_on(study: Study) -> str:
     reason = study.end_reason
     if reason is not None and is_bound(reason):
         return f"go on with a larger bound: hypersweep resume {study.place.folder} {reason.split()[0]} …"
-    return f"go on with: hypersweep resume {study.place.folder}"
+    score = " --metric NAME" if reason == UNCHOSEN else ""
+    return f"go on with: hypersweep resume {study.place.folder}{score}"
 
 
 def _list_running(study: Study, counts: dict[str, int | None]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hyper_tests.inline_sweeps import inline, notes
@@ -263,6 +264,8 @@ numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-(10**20)
 
 
 @given(st.lists(numbers, min_size=1, max_size=6))
+@example([sys.float_info.max] * 3)
+@example([1e308, 1e308, -math.inf])
 def test_means_do_not_depend_on_the_order(values: list[float]) -> None:
     found = mean(values, None)
     assert repr(mean(values[::-1], None)) == repr(found)
@@ -278,8 +281,9 @@ def test_the_spread_is_the_sample_standard_deviation(values: list[float]) -> Non
 
 def test_what_has_no_spread() -> None:
     assert deviation([1.0]) is None
-    found = deviation([1.0, math.inf])
-    assert found is not None and math.isnan(found)
+    for values in ([1.0, math.inf], [1.0, math.nan], [sys.float_info.max, -sys.float_info.max]):
+        found = deviation(values)
+        assert found is not None and math.isnan(found)
     assert measure_spread([], 3).score is None
 
 

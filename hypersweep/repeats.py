@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TypeVar
 
 from hypersweep.trial import Result
@@ -60,10 +61,11 @@ def _fold(of: Callable[[Sequence[float]], Number], parts: Sequence[Mapping[str, 
 def mean(values: Iterable[float], decimals: int | None) -> float:
     """The mean, the same in whatever order the values come; NaN with a NaN among them, or infinities of both signs."""
     numbers = [float(value) for value in values]
+    unbounded = [number for number in numbers if not math.isfinite(number)]
     try:
-        found = math.fsum(numbers) / len(numbers)
-    except (OverflowError, ValueError):  # the sum is too large, or inf - inf
-        found = math.fsum(number / len(numbers) for number in numbers) if all(map(math.isfinite, numbers)) else math.nan
+        found = sum(unbounded) if unbounded else math.fsum(numbers) / len(numbers)
+    except OverflowError:  # the sum is too large for a float; the mean is not
+        found = float(sum(map(Fraction, numbers)) / len(numbers))
     return found if decimals is None else round(found, decimals)
 
 
@@ -72,7 +74,5 @@ def deviation(values: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
     center = mean(values, None)
-    squares = [(value - center) * (value - center) for value in map(float, values)]
-    if not all(map(math.isfinite, squares)):
-        return math.nan
-    return math.sqrt(math.fsum(squares) / (len(values) - 1))
+    found = math.hypot(*(value - center for value in values)) / math.sqrt(len(values) - 1)
+    return found if math.isfinite(found) else math.nan

@@ -1,6 +1,6 @@
 # On a fresh machine with Python 3.11 (any from 3.10 on will do), git and make: `make run`, `make test`.
 
-.PHONY: run test test-slow check bench clean
+.PHONY: run test test-slow check fuzz bench clean
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -31,6 +31,12 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# New random examples for the tests that have some.
+fuzz: $(INSTALLED)
+	for round in 1 2 3 4 5 6 7 8 9 10; do \
+		$(BIN)/pytest -x --hypothesis-profile=fuzz $$(grep -rl "^from hypothesis" hyper_tests/*/ hyper_tests/test_*) || exit 1; \
+	done
 
 bench: $(WITH_RAY)
 	$(BIN)/python -m benchmarks

@@ -19,10 +19,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for _signum in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(_signum, signal.SIG_DFL)
 
-# No limits in wall-clock time: the machine may be busy with something else.
-settings.register_profile(
-    "hypersweep", deadline=None, derandomize=False, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
+# No limits in wall-clock time: the machine may be busy with something else. The same examples each time, so that what
+# was green stays green; `make fuzz` looks for new ones.
+for _profile, _is_same in (("hypersweep", True), ("fuzz", False)):
+    settings.register_profile(
+        _profile,
+        deadline=None,
+        derandomize=_is_same,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile("hypersweep")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypersweep.batching import Batching
+from hypersweep.batching import ALONE, Batching
 from hypersweep.budget import Budget
 from hypersweep.definition import Definition
 from hypersweep.events import Event, OnEvent
@@ -143,7 +143,7 @@ def run_sweep(
     *,
     is_retrying_failed: bool = False,
     budget: Budget | None = None,
-    batching: Batching | None = None,
+    batching: Batching = ALONE,
     **supervision: Any,
 ) -> bool:
     """The loop, once: to the end, or until the pool sends its signal (then True)."""
@@ -151,11 +151,9 @@ def run_sweep(
         loop = Loop(
             store=store,
             study=study,
+            definition=definition,
             searcher=definition.open_searcher(),
             pool=pool,
-            objective=definition.objective,
-            threads=1,
-            seed=definition.seed,
             supervision=Supervision(**supervision),
             on_event=on_event,
             is_retrying_failed=is_retrying_failed,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
-from hypersweep.batching import Batching, Waiting
+from hypersweep.batching import ALONE, Batching, Waiting
 from hypersweep.limits import Limits
 from hypersweep.recorded import RecordedTrial
 from hypersweep.replay import FinalState, observe_end, replay
@@ -36,13 +36,13 @@ class Agenda:
         seed: int,
         retries: int,
         is_retrying_failed: bool,
-        batching: Batching | None = None,
+        batching: Batching = ALONE,
     ) -> None:
         """`is_retrying_failed`: also the trials that have failed for good get new tries, 1 + `retries` of them.
-        `batching`: which trials run together; None: each runs alone."""
+        `batching`: which trials run together."""
         self.searcher = searcher
-        self.batching = batching or Batching()
-        self.passed_over = Waiting(self.batching)  # new ones, by others that run together with an earlier one
+        self.batching = batching
+        self.passed_over = Waiting(batching)  # new ones, by others that run together with an earlier one
         self.repeats = study.repeats
         self.seed = seed
         self.retries = retries
@@ -52,21 +52,19 @@ class Agenda:
         num_begun = study.num_begun()
         self.num_left = None if max_trials is None else max_trials - num_begun  # of points, as the next
         self.num_unseen = None if searcher.size is None else searcher.size - num_begun
-        self.interrupted = Waiting(self.batching, (recorded.trial for recorded in study.trials("interrupted")))
+        self.interrupted = Waiting(batching, (recorded.trial for recorded in study.trials("interrupted")))
         # All at once: a query that is read bit by bit holds back what the study sees meanwhile.
         ranges = list(study.recorded_ranges())
         self.new_points = _gaps([_to_points(each, self.repeats) for each in ranges], searcher.size)
         self.to_repeat = deque(self._find_missing(study, ranges))  # further repeats of points that were drawn
         self.begun = {trial.number // self.repeats for trial in self.to_repeat}  # points, if there are repeats
         self.has_tried_all = False  # there is no point that was never started
-        self.failed: deque[Trial] = deque()
         self.last_attempts: dict[int, int] = {}  # of the trials whose tries are counted anew
-        for recorded in study.trials("failed"):
-            trial = recorded.trial
-            if is_retrying_failed:
-                self.last_attempts[trial.number] = trial.attempt + 1 + retries
-            if self.has_attempts_left(trial):
-                self.failed.append(trial)
+        if is_retrying_failed:
+            anew = (recorded.trial for recorded in study.trials("failed"))
+            self.last_attempts = {trial.number: trial.attempt + 1 + retries for trial in anew}
+        failed = (recorded.trial for recorded in study.trials("failed"))
+        self.failed = deque(filter(self.has_attempts_left, failed))
         if searcher.is_adaptive:
             for observation in replay(study, self.is_over):
                 searcher.observe(observation)

@@ -31,6 +31,9 @@ class Batching:
         return json.dumps({name: value for name, value in trial.params.items() if name not in self.free})
 
 
+ALONE = Batching()  # each trial runs by itself
+
+
 class Waiting:
     """Trials in the order in which they wait, each with its key."""
 
@@ -77,8 +80,8 @@ def choose_batching(resources: Resources, description: Description, searcher: Se
                 f"--batch-trials: got {asked}, and with these settings the runner trains one trial at a time; expected "
                 "1 or auto. Leave it out"
             )
-        return Batching()
+        return ALONE
     size = description.batch_size if isinstance(asked, str) else asked
     if searcher.is_adaptive and not set(space.names) <= set(free):
-        return Batching()
+        return ALONE
     return Batching(size, frozenset(free))

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypersweep.errors import SearchError, SpaceError, StoreError
+from hypersweep.errors import SearchError, SpaceError
 from hypersweep.runner import Key, RunnerReference
 from hypersweep.search import Searcher, check_algorithm, open_searcher
 from hypersweep.search.grid import Order
 from hypersweep.selection import Objective
 from hypersweep.space import Choice, Parameter, Space, Value
 from hypersweep.spacefile import describe_parameter, format_space, parse_space
-from hypersweep.store import DAMAGE_ADVICE
+from hypersweep.store import refuse_damage
+from hypersweep.study import Study
 from hypersweep.trial import Params, is_storable, params_from_json
 
 
@@ -140,9 +141,10 @@ class Definition:
         }
 
     @classmethod
-    def from_meta(cls, meta: Mapping[str, Any], where: str) -> Definition:
-        """Raises `StoreError` if something is missing."""
-        try:
+    def of(cls, study: Study) -> Definition:
+        """That of a sweep as it is recorded; raises `StoreError` if something is missing."""
+        meta, where = study.meta, str(study.place.store)
+        with refuse_damage(study.place.store):
             sources = meta["sources"]
             return cls(
                 space=parse_space(meta["space"], where),
@@ -165,8 +167,6 @@ class Definition:
                     seed=sources["seed"],
                 ),
             )
-        except (KeyError, TypeError) as error:
-            raise StoreError(f"{where}: its description is damaged ({error!r}); {DAMAGE_ADVICE}") from error
 
 
 def describe_differences(old: Definition, new: Definition) -> list[str]:

@@ -132,11 +132,8 @@ def resume(
     place = find_place(Path(path))
     refuse_network(place.folder)
     with ControllerLock(place.lock), Study(place) as study:
-        with refuse_damage(place.store):
-            recorded = Definition.from_meta(study.meta, str(place.store))
-        definition = check_sources(recorded, on_event, may_extend=extend)
+        definition = check_sources(Definition.of(study), on_event, may_extend=extend)
         return _run_existing(
-            place,
             study,
             _with_score(definition, metric, mode),
             session,
@@ -150,14 +147,12 @@ def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
     """`run --resume` where a sweep is: the same sweep must be asked for."""
     place, asked = resolved.place, resolved.definition
     with ControllerLock(place.lock), Study(place) as study:
-        with refuse_damage(place.store):
-            recorded = Definition.from_meta(study.meta, str(place.store))
+        recorded = Definition.of(study)
         differences = describe_differences(recorded, asked)
         if request.threads is not None and request.threads != recorded.threads:
             differences.append(f"threads: {recorded.threads} in the sweep, {request.threads} now")
         refuse_changed(place, differences)
         return _run_existing(
-            place,
             study,
             _with_score(recorded, asked.metric, asked.mode),
             request.session,
@@ -200,15 +195,11 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
         with created_store(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
-            metric = definition.find_valid_metric(description.keys)
-            run_session(
-                place, study, definition, searcher, pool, supervision, on_event, valid_metric=metric, batching=batching
-            )
+            run_session(study, definition, searcher, pool, description, supervision, on_event, batching=batching)
     return Study(place)
 
 
 def _run_existing(
-    place: Place,
     study: Study,
     definition: Definition,
     session: SessionOptions,
@@ -218,20 +209,13 @@ def _run_existing(
     is_retrying_failed: bool = False,
 ) -> Study:
     """The rest of a sweep whose lock is held."""
+    place = study.place
     with contextlib.closing(Store(place.store)) as store:
         store.check()
-    with refuse_damage(place.store):
-        resources, recorded = Resources(**study.meta["resources"]), Supervision(**study.meta["supervision"])
-        budget = study.budget.replaced_by(session)
-    resources, supervision = resources.replaced_by(session), recorded.replaced_by(session)
-    check_options(resources, supervision, session)
-    check_end(definition, budget)
-    _record_again(place, study, definition, _options_to_meta(resources, supervision, budget))
-    if supervision.keep != recorded.keep:
-        Checkpoints.of(study, supervision.keep).tidy(study)
+    resources, supervision = _change_options(study, definition, session)
     nothing_left = tell_nothing_left(study, is_retrying_failed=is_retrying_failed)
     if nothing_left is not None:
-        _record_bound(place, study)
+        _record_bound(study)
         ResultFile(study).renew()
         on_event(Noted(nothing_left))
         return Study(place)
@@ -240,18 +224,32 @@ def _run_existing(
         if description.has_prepare:
             pool.prepare()
         run_session(
-            place,
             study,
             definition,
             searcher,
             pool,
+            description,
             supervision,
             on_event,
-            valid_metric=definition.find_valid_metric(description.keys),
             batching=choose_batching(resources, description, searcher, definition.space),
             is_retrying_failed=is_retrying_failed,
         )
     return Study(place)
+
+
+def _change_options(study: Study, definition: Definition, session: SessionOptions) -> tuple[Resources, Supervision]:
+    """The options that go on: those that the session gives, else the recorded ones; checked, then recorded with what
+    else may be another now. Checkpoints that are not to be kept any more are removed."""
+    with refuse_damage(study.place.store):
+        resources, recorded = Resources(**study.meta["resources"]), Supervision(**study.meta["supervision"])
+        budget = study.budget.replaced_by(session)
+    resources, supervision = resources.replaced_by(session), recorded.replaced_by(session)
+    check_options(resources, supervision, session)
+    check_end(definition, budget)
+    _record_again(study, definition, _options_to_meta(resources, supervision, budget))
+    if supervision.keep != recorded.keep:
+        Checkpoints.of(study, supervision.keep).tidy(study)
+    return resources, supervision
 
 
 def _options_to_meta(resources: Resources, supervision: Supervision, budget: Budget) -> dict[str, Any]:
@@ -259,7 +257,7 @@ def _options_to_meta(resources: Resources, supervision: Supervision, budget: Bud
     return {"resources": resources.to_meta(), "supervision": supervision.to_meta(), "budget": budget.to_meta()}
 
 
-def _record_again(place: Place, study: Study, definition: Definition, options: Mapping[str, Any]) -> None:
+def _record_again(study: Study, definition: Definition, options: Mapping[str, Any]) -> None:
     """Record what may be another at a resume: the session's options, the space if it has grown, and the score that
     counts, by which the finished trials are judged anew.
 
@@ -269,7 +267,7 @@ def _record_again(place: Place, study: Study, definition: Definition, options: M
     is_changed = old != (definition.metric, definition.mode)
     results = study.results(only_unscored=not is_changed)
     scores = [(number, definition.objective.judge(result).score) for number, result in results]
-    store = Store(place.store)
+    store = Store(study.place.store)
     with contextlib.closing(store), store.transaction():
         store.rescore(scores)
         meta = definition.to_meta()
@@ -282,11 +280,11 @@ def _record_again(place: Place, study: Study, definition: Definition, options: M
     study.forget_meta()
 
 
-def _record_bound(place: Place, study: Study) -> None:
+def _record_bound(study: Study) -> None:
     """Where no session begins any more: the bound that has ended the sweep, which a session that was killed or
     interrupted may not have recorded."""
     ending = {**study.ending, "reason": Limits(study).option_reached}
-    with contextlib.closing(Store(place.store)) as store, store.transaction():
+    with contextlib.closing(Store(study.place.store)) as store, store.transaction():
         store.set_meta("ending", ending)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from hypersweep.agenda import Agenda
-from hypersweep.batching import Batching
+from hypersweep.batching import ALONE, Batching
 from hypersweep.checkpoints import Checkpoints
+from hypersweep.definition import Definition
 from hypersweep.errors import ResultLogError, SelectionError
 from hypersweep.events import Noted, OnEvent, SweepStarted, TrialEnded, TrialPlaced, TrialReported, TrialStarted
 from hypersweep.interrupt import InterruptGuard
@@ -19,13 +20,13 @@ from hypersweep.resultfile import ResultFile
 from hypersweep.runner.contract import GRACE_S
 from hypersweep.running import NewReports, RunningTrials
 from hypersweep.search import Searcher
-from hypersweep.selection import Objective, find_score_name, is_better, seal, seal_outcome, without_test
+from hypersweep.selection import find_score_name, is_better, seal, seal_outcome, without_test
 from hypersweep.store import Store
 from hypersweep.study import Study
 from hypersweep.supervision import Supervision
 from hypersweep.sweeprecord import UNCHOSEN
 from hypersweep.trial import Failed, Finished, Interrupted, Outcome, Result, Trial
-from hypersweep.watcher import Watcher
+from hypersweep.watcher import open_watcher
 
 POLL_S = 0.2  # how soon a signal is noticed
 
@@ -42,35 +43,32 @@ class Loop:
         *,
         store: Store,
         study: Study,
+        definition: Definition,
         searcher: Searcher,
         pool: Pool,
-        objective: Objective,
-        seed: int,
-        threads: int,
         supervision: Supervision,
         on_event: OnEvent,
         valid_metric: str | None = None,
         is_retrying_failed: bool = False,
-        batching: Batching | None = None,
+        batching: Batching = ALONE,
     ) -> None:
         self.store = store
         self.study = study
+        self.definition = definition
+        self.objective = definition.objective
         self.searcher = searcher
         self.pool = pool
-        self.objective = objective
-        self.threads = threads
         self.supervision = supervision
         self.on_event = on_event
         self.is_retrying_failed = is_retrying_failed
         self.has_repeats = study.repeats > 1
         self.result_file = ResultFile(study)
-        self.batching = batching or Batching()
         self.running = RunningTrials()
         self.reports = NewReports(store)
         self.agenda = Agenda(
             study,
             searcher,
-            seed=seed,
+            seed=definition.seed,
             retries=supervision.retries,
             is_retrying_failed=is_retrying_failed,
             batching=batching,
@@ -81,10 +79,7 @@ class Loop:
         for failed in self.agenda.failed:
             self.checkpoints.clear(failed.number)
         self.num_judged = study.counts()["finished"] or 0
-        pruner = supervision.make_pruner()
-        self.watcher: Watcher | None = None
-        if pruner is not None:
-            self.watcher = Watcher(pruner, supervision.prune, study, objective, valid_metric, on_event)
+        self.watcher = open_watcher(supervision, study, self.objective, valid_metric, on_event)
         self.is_stopped = False
         self.is_limit_told = False
         self.selection_error: SelectionError | None = None
@@ -139,8 +134,8 @@ class Loop:
                 counts=counts,
                 best=(best.trial, best.result) if best and best.result else None,
                 num_slots=self.pool.num_slots,
-                threads=self.threads,
-                batch_size=self.batching.size,
+                threads=self.definition.threads,
+                batch_size=self.agenda.batching.size,
                 score=self.objective.describe(),
                 repeats=self.study.repeats,
             )

@@ -87,46 +87,34 @@ def created_store(place: Place, meta: Mapping[str, Any], adopted: Sequence[Adopt
 
 
 def run_session(
-    place: Place,
     study: Study,
     definition: Definition,
     searcher: Searcher,
     pool: Pool,
+    description: Description,
     supervision: Supervision,
     on_event: OnEvent,
     *,
-    valid_metric: str | None,
     batching: Batching,
     is_retrying_failed: bool = False,
 ) -> None:
-    """Run what is left of a sweep whose lock is held; tells what has changed since it began. `valid_metric` is the one
-    that the runner goes by.
+    """Run what is left of a sweep whose lock is held; tells what has changed since it began.
 
     Raises `SweepInterrupted` when stopped by a signal, and what `Loop.run` raises.
     """
-    directory = Path(definition.sources.space).parent if definition.sources.space else Path.cwd()
-    meta = definition.to_meta()
-    record = take_record(
-        directory=directory, reference=definition.reference, space=meta["space"], settings=definition.settings
-    )
-    first = study.first_session()
-    for change in describe_changes(first, record) if first else []:
-        on_event(Noted(change, is_warning=True))
+    record = _take_record(study, definition, on_event)
     was_killed = study.has_open_session()
-    store = Store(place.store)
-    try:
+    with contextlib.closing(Store(study.place.store)) as store:
         session = store.begin_session(record, time.time())
         loop = Loop(
             store=store,
             study=study,
+            definition=definition,
             searcher=searcher,
             pool=pool,
-            objective=definition.objective,
-            seed=definition.seed,
-            threads=definition.threads,
             supervision=supervision,
-            valid_metric=valid_metric,
             on_event=on_event,
+            valid_metric=definition.find_valid_metric(description.keys),
             is_retrying_failed=is_retrying_failed,
             batching=batching,
         )
@@ -138,7 +126,16 @@ def run_session(
             was_interrupted = True
         finally:
             store.end_session(session, time.time())
-    finally:
-        store.close()
     if was_interrupted:
-        raise SweepInterrupted(place)
+        raise SweepInterrupted(study.place)
+
+
+def _take_record(study: Study, definition: Definition, on_event: OnEvent) -> dict[str, Any]:
+    """With what the session runs: the versions, the host, the code; tells what has changed since the first one."""
+    directory = Path(definition.sources.space).parent if definition.sources.space else Path.cwd()
+    space = definition.to_meta()["space"]
+    record = take_record(directory=directory, reference=definition.reference, space=space, settings=definition.settings)
+    first = study.first_session()
+    for change in describe_changes(first, record) if first else []:
+        on_event(Noted(change, is_warning=True))
+    return record

@@ -9,6 +9,7 @@ from hypersweep.pool import Reported
 from hypersweep.pruning import Curves, Pruner
 from hypersweep.selection import Objective, find_metric, find_score_name, without_test
 from hypersweep.study import Study
+from hypersweep.supervision import Supervision
 from hypersweep.trial import Finished, Outcome, Pruned, Result, Trial
 
 
@@ -136,3 +137,13 @@ class Watcher:
             expected = f"reports of {self.metric}" if self.metric else "trial.report(step, metrics)"
             text = f"--prune {self.name}: got {got}; expected {expected}. Until then nothing is stopped early"
             self.on_event(Noted(text, is_warning=True))
+
+
+def open_watcher(
+    supervision: Supervision, study: Study, objective: Objective, valid_metric: str | None, on_event: OnEvent
+) -> Watcher | None:
+    """The watcher of a sweep; None if no trial is to be stopped early."""
+    pruner = supervision.make_pruner()
+    if pruner is None:
+        return None
+    return Watcher(pruner, supervision.prune, study, objective, valid_metric, on_event)

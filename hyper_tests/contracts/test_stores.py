@@ -90,11 +90,9 @@ def test_an_end_shares_its_transaction_with_the_next_start_of_its_slot_only(plac
         Loop(
             store=store,
             study=study,
+            definition=definition,
             searcher=definition.open_searcher(),
             pool=pool,
-            objective=definition.objective,
-            threads=1,
-            seed=2020,
             supervision=Supervision(),
             on_event=lambda event: None,
         ).run()

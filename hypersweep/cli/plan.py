@@ -65,22 +65,27 @@ def command(
         **options,
     )
     resolved = resolve(request)
-    is_named = any(name is not None for name in (runner, command, model, dataset))
-    problems: list[str] = []
-    notes: list[str] = []
     check_options(request.resources, request.supervision, request.session)
-    description = _check_names(resolved, request.resources, problems, notes) if is_named else None
-    if not is_named:
-        notes.append("names were not checked: no runner or model given")
-    searcher = _open_searcher(resolved, request.budget, problems)
-    if description is not None and searcher is not None:
-        notes += _tell_batching(request.resources, description, searcher, resolved.definition.space, problems)
+    is_named = any(name is not None for name in (runner, command, model, dataset))
+    searcher, problems, notes = _examine(request, resolved, is_named=is_named)
     plan = _as_json(resolved.definition, searcher, request.budget, problems)
     if is_json:
         click.echo(json.dumps(plan))
     else:
         _print_plan(plan, resolved, notes)
     return EXIT_BAD_INPUT if problems else EXIT_DONE
+
+
+def _examine(request: Request, resolved: Resolved, *, is_named: bool) -> tuple[Searcher | None, list[str], list[str]]:
+    """The searcher, for what `run` would refuse the sweep, and what else there is to say. `is_named`: there is a runner
+    to check names against."""
+    problems: list[str] = []
+    notes: list[str] = [] if is_named else ["names were not checked: no runner or model given"]
+    description = _check_names(resolved, request.resources, problems, notes) if is_named else None
+    searcher = _open_searcher(resolved, request.budget, problems)
+    if description is not None and searcher is not None:
+        notes += _tell_batching(request.resources, description, searcher, resolved.definition.space, problems)
+    return searcher, problems, notes
 
 
 def _check_names(resolved: Resolved, resources: Resources, problems: list[str], notes: list[str]) -> Description | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,13 @@ def list_points(constraints: list[str]) -> tuple[list[dict[str, Any]], int]:
     return allowed, len(points) - len(allowed)
 
 
+def end(trial: Trial, endings: Sequence[str]) -> Outcome:
+    state = endings[trial.number]
+    if state == "finished":
+        return Finished(Result(valid={"score": float(-trial.number)}))
+    return Failed("no") if state == "failed" else Pruned(1)
+
+
 def read_certificate(place: Place) -> Certificate:
     with Study(place) as study:
         return certify(study)
@@ -71,25 +78,16 @@ def test_the_certificate_of_a_grid_is_that_of_brute_force(
     num_slots: int,
 ) -> None:
     place = Place.of(Path(tempfile.mkdtemp(dir=tmp_path_factory.mktemp("sweeps"))), "hyper")
-    ended: dict[str, list[Trial]] = {state: [] for state in STATES}
-
-    def end(trial: Trial) -> Outcome:
-        state = endings[trial.number]
-        ended[state].append(trial)
-        if state == "finished":
-            return Finished(Result(valid={"score": float(-trial.number)}))
-        return Failed("no") if state == "failed" else Pruned(1)
-
     points, num_forbidden = list_points(constraints)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "MAX_COST", max_cost)
         definition = dataclasses.replace(define("a choice [0]\n"), space=make_space(constraints))
-        pool = ScriptedPool(num_slots, end=end, stop_after=stop_after)
+        pool = ScriptedPool(num_slots, end=lambda trial: end(trial, endings), stop_after=stop_after)
         was_interrupted = run_sweep(place, definition, pool, budget=budget)
         found = read_certificate(place)
-    counts = {state: len(trials) for state, trials in ended.items()}
-    assert {state: getattr(found, state) for state in STATES} == counts
-    ran = [dict(trial.params) for trials in ended.values() for trial in trials]
+    states = [endings[trial.number] for trial in pool.ran]
+    assert {state: getattr(found, state) for state in STATES} == {state: states.count(state) for state in STATES}
+    ran = [dict(trial.params) for trial in pool.ran]
     if found.points is None:
         assert max_cost == 0, "the rules were not counted"
         assert found.is_complete is None
@@ -103,7 +101,7 @@ def test_the_certificate_of_a_grid_is_that_of_brute_force(
     assert (found.forbidden is None) == (not constraints)
     assert not constraints or not found.is_forbidden_exact or found.forbidden == num_forbidden
     if not was_interrupted:
-        assert found.is_as_asked == (not ended["failed"])
+        assert found.is_as_asked == ("failed" not in states)
 
 
 @given(count=st.integers(1, 12), stop_after=st.none() | st.integers(0, 12))

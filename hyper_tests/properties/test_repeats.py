@@ -73,6 +73,23 @@ def test_resuming_any_prefix_gives_the_unbroken_sweep(
         assert study.counts()["waiting"] == 0
 
 
+def combine_by_hand(
+    ended: Sequence[int], repeats: int, states: Sequence[str], drawn: Sequence[float]
+) -> tuple[dict[int, float], dict[str, int]]:
+    """The means of the points that have finished, and how many have come to which end."""
+    means: dict[int, float] = {}
+    counts = {"finished": 0, "failed": 0, "pruned": 0, "partly_failed": 0}
+    for point in ended:
+        numbers = range(point * repeats, (point + 1) * repeats)
+        found = {states[number] for number in numbers}
+        state = "pruned" if "pruned" in found else "finished" if "finished" in found else "failed"
+        counts[state] += 1
+        counts["partly_failed"] += "failed" in found and state != "failed"
+        if state == "finished":
+            means[point] = mean([drawn[number] for number in numbers if states[number] == "finished"], None)
+    return means, counts
+
+
 @given(
     data=st.data(),
     mode=st.sampled_from(["max", "min"]),
@@ -103,18 +120,8 @@ def test_the_best_the_log_and_the_certificate_are_those_of_brute_force(
     pool.end = end
     run_sweep(place, define(SPACE, mode=mode, repeats=repeats), pool)
     ran = {trial.number: trial.params for trial in pool.ran}
-    means: dict[int, float] = {}
-    counts = {"finished": 0, "failed": 0, "pruned": 0, "partly_failed": 0}
-    for point in range(NUM_POINTS):
-        numbers = range(point * repeats, (point + 1) * repeats)
-        if not all(number in ran for number in numbers):
-            continue
-        found = {states[number] for number in numbers}
-        state = "pruned" if "pruned" in found else "finished" if "finished" in found else "failed"
-        counts[state] += 1
-        counts["partly_failed"] += "failed" in found and state != "failed"
-        if state == "finished":
-            means[point] = mean([drawn[number] for number in numbers if states[number] == "finished"], None)
+    ended = [point for point in range(NUM_POINTS) if all(point * repeats + repeat in ran for repeat in range(repeats))]
+    means, counts = combine_by_hand(ended, repeats, states, drawn)
     sign = 1 if mode == "max" else -1
     ranked = sorted(
         (point for point in means if not math.isnan(means[point])), key=lambda point: (-sign * means[point], point)

@@ -11,6 +11,7 @@ import pytest
 
 from hypersweep.errors import ResultLogError
 from hypersweep.resultlog import (
+    LoggedTrial,
     best_as_json,
     find_result_problem,
     format_best,
@@ -33,6 +34,10 @@ recall@10 : 1.0
 """
 
 
+def parse(text: str, where: str = "hyper.result") -> list[LoggedTrial]:
+    return parse_log(text.split("\n"), where)
+
+
 def test_a_block() -> None:
     assert format_block({"size": "[64,64]", "a": 1}, RESULT) == TEXT
 
@@ -52,17 +57,17 @@ def test_names_stand_in_code_point_order() -> None:
 def test_a_part_without_metrics_is_left_out(result: Result, lines: list[str]) -> None:
     text = "\n".join(["k:1", *lines, "", ""])
     assert format_block({"k": 1}, result) == text
-    (trial,) = parse_log(text)
+    (trial,) = parse(text)
     assert repr(trial.result) == repr(result)
 
 
 def test_a_log() -> None:
-    first, second = parse_log(TEXT + TEXT.replace("a:1", "a:2"))
+    first, second = parse(TEXT + TEXT.replace("a:1", "a:2"))
     assert (first.texts, first.line) == ({"a": "1", "size": "[64,64]"}, 1)
     assert (second.texts, second.line) == ({"a": "2", "size": "[64,64]"}, 7)
     assert first.result == second.result == RESULT
     assert format_block(first.texts, first.result) == TEXT
-    assert parse_log("") == []
+    assert parse("") == []
 
 
 @pytest.mark.parametrize(
@@ -82,13 +87,13 @@ def test_a_log() -> None:
     ],
 )
 def test_what_is_read_but_not_written(text: str) -> None:
-    (trial,) = parse_log(text)
+    (trial,) = parse(text)
     assert trial.params == {"a": 1, "size": "[64,64]"}
     assert trial.result == RESULT
 
 
 def test_several_blocks_may_have_the_same_params() -> None:
-    assert len(parse_log(TEXT + TEXT)) == 2
+    assert len(parse(TEXT + TEXT)) == 2
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_several_blocks_may_have_the_same_params() -> None:
     ],
 )
 def test_values_read_back(text: str, value: Value) -> None:
-    (trial,) = parse_log(f"k:{text}, z:0\nloss : 1.0\n\n")
+    (trial,) = parse(f"k:{text}, z:0\nloss : 1.0\n\n")
     assert trial.texts == {"k": text, "z": "0"}
     assert repr(trial.params) == repr({"k": value, "z": 0})
 
@@ -175,7 +180,7 @@ def test_values_read_back(text: str, value: Value) -> None:
 def test_what_is_wrong_with_a_log(old: str, new: str, line: int, message: str) -> None:
     assert old in TEXT
     with pytest.raises(ResultLogError, match=rf"^some/hyper\.result:{line + 6}: {message}"):
-        parse_log(TEXT + TEXT.replace(old, new, 1), "some/hyper.result")
+        parse(TEXT + TEXT.replace(old, new, 1), "some/hyper.result")
 
 
 def test_all_that_is_wrong_is_told_together() -> None:
@@ -183,7 +188,7 @@ def test_all_that_is_wrong_is_told_together() -> None:
     with pytest.raises(
         ResultLogError, match=r"(?s)^x:1: no params.*\nx:5: no metric.*\nx:13: no params.*\nx:17: no metric"
     ):
-        parse_log(broken + TEXT + broken, "x")
+        parse(broken + TEXT + broken, "x")
 
 
 def test_read(tmp_path: Path) -> None:

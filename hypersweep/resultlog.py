@@ -47,15 +47,11 @@ class LoggedTrial:
 def read_log(path: str | PathLike[str]) -> list[LoggedTrial]:
     """The trials of a log file; raises `ResultLogError` with everything that is wrong in it."""
     next_step = "Check the path; a finished or interrupted sweep writes one"
-    return _read(read_lines(path, ResultLogError, next_step), fspath(path))
+    return parse_log(read_lines(path, ResultLogError, next_step), fspath(path))
 
 
-def parse_log(text: str, where: str = "hyper.result") -> list[LoggedTrial]:
+def parse_log(lines: Iterable[str], where: str) -> list[LoggedTrial]:
     """The trials of a log; raises one `ResultLogError` with everything that is wrong, by `where` and line."""
-    return _read(text.split("\n"), where)
-
-
-def _read(lines: Iterable[str], where: str) -> list[LoggedTrial]:
     trials: list[LoggedTrial] = []
     problems: list[str] = []
     for start, block in _split_blocks(lines):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from hypersweep.resultlog import parse_log
+from hypersweep.resultlog import read_log
 from hypersweep.runner import LiveTrial
 from hypersweep.trial import Params
 
@@ -14,7 +13,7 @@ def run(params: Params, trial: LiveTrial) -> dict[str, Any]:
     """The settings name the `log`, the `model`, and a file `ran` to which each trial adds its number."""
     with open(str(trial.settings["ran"]), "a") as ran:
         ran.write(f"{trial.number}\n")
-    blocks = parse_log(Path(str(trial.settings["log"])).read_text())
+    blocks = read_log(str(trial.settings["log"]))
     (block,) = (block for block in blocks if block.params == dict(params))
     return {
         "model": trial.settings["model"],

@@ -41,7 +41,7 @@ class Seed:
 
     @property
     def log(self) -> list[LoggedTrial]:
-        return parse_log(self.part("Hyper-parameter logging"))
+        return parse_log(self.part("Hyper-parameter logging").split("\n"), self.name)
 
     def best(self) -> tuple[LoggedTrial, Result]:
         metric = choose_log_metric(trial.result for trial in self.log)

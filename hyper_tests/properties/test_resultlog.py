@@ -16,7 +16,7 @@ from hypersweep.trial import Result
 def test_parse_after_format_is_the_identity(drawn: list[tuple[Space, Result, int]]) -> None:
     logged = [(space, space.at(number % (space.grid_size or 1)) or {}, result) for space, result, number in drawn]
     text = "".join(format_block(params, result) for _, params, result in logged)
-    trials = parse_log(text)
+    trials = parse_log(text.split("\n"), "hyper.result")
     assert "".join(format_block(trial.texts, trial.result) for trial in trials) == text
     assert [repr(trial.result) for trial in trials] == [repr(result) for _, _, result in logged]
     for (space, params, _), trial in zip(logged, trials, strict=True):

@@ -61,17 +61,23 @@ def unbroken(directory: Path, definition: Definition) -> bytes:
     return place.log.read_bytes()
 
 
+def check_whole(place: Place, definition: Definition, ran: Sequence[Trial]) -> None:
+    """Each trial ran once, and what came of them is the unbroken sweep."""
+    assert sorted(trial.number for trial in ran) == list(range(SIZE))
+    assert place.log.read_bytes() == unbroken(place.log.parent, definition)
+    with Study(place) as study:
+        assert study.counts() == {"waiting": 0, "running": 0, "finished": 10, "failed": 1, "pruned": 1}
+
+
 @given(num_slots=st.integers(1, 8), script=positions, order=orders)
 @settings(max_examples=60)
 def test_any_interleaving_of_ends_gives_the_same_log(
     tmp_path_factory: pytest.TempPathFactory, num_slots: int, script: list[int], order: str
 ) -> None:
-    directory, definition = tmp_path_factory.mktemp("sweeps"), define(SPACE, order=order)
-    place = fresh_place(directory)
+    place, definition = fresh_place(tmp_path_factory.mktemp("sweeps")), define(SPACE, order=order)
     pool = scripted_pool(num_slots, script)
     assert not run_sweep(place, definition, pool)
-    assert place.log.read_bytes() == unbroken(directory, definition)
-    assert sorted(trial.number for trial in pool.ran) == list(range(SIZE))
+    check_whole(place, definition, pool.ran)
 
 
 @given(num_slots=st.integers(1, 5), script=positions, order=orders, stops=st.lists(st.integers(0, 5), max_size=4))
@@ -79,8 +85,7 @@ def test_any_interleaving_of_ends_gives_the_same_log(
 def test_resuming_any_prefix_gives_the_unbroken_sweep(
     tmp_path_factory: pytest.TempPathFactory, num_slots: int, script: list[int], order: str, stops: list[int]
 ) -> None:
-    directory, definition = tmp_path_factory.mktemp("sweeps"), define(SPACE, order=order)
-    place = fresh_place(directory)
+    place, definition = fresh_place(tmp_path_factory.mktemp("sweeps")), define(SPACE, order=order)
     ran: list[Trial] = []
     for stop_after in [*stops, None]:
         pool = scripted_pool(num_slots, script, stop_after)
@@ -90,10 +95,7 @@ def test_resuming_any_prefix_gives_the_unbroken_sweep(
         assert logged == {tuple(trial.params.values()) for trial in ran if isinstance(mixed(trial), Finished)}
         if not was_interrupted:
             break
-    assert sorted(trial.number for trial in ran) == list(range(SIZE)), "each once"
-    assert place.log.read_bytes() == unbroken(directory, definition)
-    with Study(place) as study:
-        assert study.counts() == {"waiting": 0, "running": 0, "finished": 10, "failed": 1, "pruned": 1}
+    check_whole(place, definition, ran)
 
 
 @given(
@@ -115,8 +117,7 @@ def test_trials_that_run_together_give_the_same_sweep(
     stops: list[int],
 ) -> None:
     """Also where it is interrupted and goes on with other batches, or with none."""
-    directory, definition = tmp_path_factory.mktemp("sweeps"), define(SPACE, order=order)
-    place = fresh_place(directory)
+    place, definition = fresh_place(tmp_path_factory.mktemp("sweeps")), define(SPACE, order=order)
     ran: list[Trial] = []
     for session, stop_after in enumerate([*stops, None]):
         batching = Batching() if session % 3 == 2 else Batching(size, free)
@@ -130,10 +131,7 @@ def test_trials_that_run_together_give_the_same_sweep(
             assert held.count(held[0]) == len(batch)
         if not was_interrupted:
             break
-    assert sorted(trial.number for trial in ran) == list(range(SIZE)), "each once"
-    assert place.log.read_bytes() == unbroken(directory, definition)
-    with Study(place) as study:
-        assert study.counts() == {"waiting": 0, "running": 0, "finished": 10, "failed": 1, "pruned": 1}
+    check_whole(place, definition, ran)
 
 
 @given(results=st.lists(scores, min_size=SIZE, max_size=SIZE), mode=st.sampled_from(["max", "min"]), script=positions)

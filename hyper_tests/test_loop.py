@@ -130,6 +130,14 @@ def test_several_metrics_end_the_sweep_and_are_kept(place: Place, num_slots: int
         assert study.best() is None
 
 
+def test_the_only_metric_beside_test_metrics_is_the_score(place: Place) -> None:
+    told: list[Event] = []
+    run_sweep(place, define(SPACE), ScriptedPool(end=give(test_loss=0.25, loss=0.5)), told.append)
+    assert Noted("score: loss, smaller is better") in told
+    ends = [event for event in told if isinstance(event, TrialEnded)]
+    assert [end.result.score for end in ends if end.result] == [0.5] * 10
+
+
 def test_a_named_metric_is_the_score(place: Place) -> None:
     told: list[Event] = []
     run_sweep(place, define(SPACE, metric="NDCG"), ScriptedPool(end=give(recall=0.5, ndcg=0.25)), told.append)

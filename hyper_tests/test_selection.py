@@ -7,7 +7,7 @@ import math
 import pytest
 
 from hypersweep.errors import SelectionError
-from hypersweep.selection import Objective, best_of, choose_log_metric, has_bigger_better, is_better
+from hypersweep.selection import Objective, best_of, choose_log_metric, find_score_name, has_bigger_better, is_better
 from hypersweep.trial import Result
 
 RANKING = Result(valid={"recall@10": 0.2, "NDCG@10": 0.1}, test={"recall@10": 0.3, "auc": 0.4})
@@ -28,6 +28,7 @@ def judged(score: float, bigger: bool = True) -> Result:
         (Objective("ndcg@10"), RANKING, 0.1, True),
         (Objective("a"), Result(valid={"A": 1, "a": 2}), 2, True),
         (Objective("b"), Result(valid={"a": 1.0, "b": 2.0}, score=7.0), 2.0, True),
+        (Objective(), Result(valid={"test_score": 0.4, "score": 0.5}), 0.5, True),
         # which direction
         (Objective(), Result(valid={"loss": 1.0}), 1.0, False),
         (Objective(), Result(valid={"RMSE@10": 1.0}), 1.0, False),
@@ -39,6 +40,9 @@ def judged(score: float, bigger: bool = True) -> Result:
         (Objective("accuracy"), Result(valid={"nll": 1.0, "accuracy": 0.5}, score=1.0, bigger=False), 0.5, True),
         (Objective("loss"), Result(valid={"loss": 1.0, "accuracy": 0.5}, score=0.5, bigger=True), 1.0, False),
         (Objective("perplexity"), Result(valid={"perplexity": 9.0, "x": 1.0}, score=9.0, bigger=False), 9.0, False),
+        (Objective(), Result(valid={"loss": 1.0, "test_loss": 2.0}), 1.0, False),
+        (Objective(), Result(valid={"loss": 1.0, "test_loss": 2.0}, score=1.0), 1.0, False),
+        (Objective("way"), Result(valid={"way": 1.0, "test_way": 2.0}, score=3.0, bigger=False), 1.0, False),
         (Objective("loss", "max"), Result(valid={"loss": 1.0}), 1.0, True),
         (Objective(None, "min"), Result(valid={"a": 1.0}, score=1.0, bigger=True), 1.0, False),
     ],
@@ -68,6 +72,16 @@ def test_bigger_is_better_for_all_others(name: str) -> None:
             r"^the result has several metrics, got recall@10, NDCG@10; expected to be told which one is the score\. "
             r"Name it: --metric recall@10$",
         ),
+        (
+            Objective(),
+            Result(valid={"test_a": 1.0, "b": 2.0, "a": 1.0}),
+            r"^the result has several metrics, got b, a; expected .*\. Name it: --metric b$",
+        ),
+        (
+            Objective(),
+            Result(valid={"test_a": 1.0, "test_b": 2.0}),
+            r"^--metric: a test metric cannot choose the best trial, got 'test_a'; expected a validation metric\.",
+        ),
         (Objective(), Result(), r"^the result has no validation metric; expected one to choose the best trial by\."),
         (
             Objective("ncdg@10"),
@@ -76,6 +90,11 @@ def test_bigger_is_better_for_all_others(name: str) -> None:
             r"NDCG@10\. Did you mean 'ndcg@10'\? Name one of the result's$",
         ),
         (Objective("xyz"), RANKING, r"got 'xyz'; expected a validation metric: recall@10, NDCG@10\. Name one"),
+        (
+            Objective("a"),
+            Result(valid={"b": 1.0, "test_a": 1.0}),
+            r"got 'a'; expected a validation metric: b\. Name one",
+        ),
         (Objective("a"), Result(score=1.0), r"got 'a'; expected validation metrics, of which it has none\."),
         (
             Objective("AUC"),
@@ -107,6 +126,19 @@ def test_a_test_metric_is_refused_before_anything_runs(metric: str) -> None:
 @pytest.mark.parametrize("metric", [None, "testimony", "contest_score", "ndcg@10"])
 def test_other_metrics_are_not(metric: str | None) -> None:
     Objective(metric, "max").check()
+
+
+@pytest.mark.parametrize(
+    ("valid", "name"),
+    [
+        ({"nll": 7.0}, "nll"),
+        ({"nll": 7.0, "test_nll": 0.5}, "nll"),
+        ({"test_auc": 0.5, "auc": 0.5}, "auc"),
+        ({"test_auc": 0.5, "nll": 7.0, "mrr": 0.1}, None),
+    ],
+)
+def test_the_name_of_a_score(valid: dict[str, float], name: str | None) -> None:
+    assert find_score_name(Result(valid=valid, score=0.5)) == name
 
 
 def test_modes() -> None:

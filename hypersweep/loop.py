@@ -266,7 +266,7 @@ class Loop:
         try:
             judged = self.objective.judge(outcome.result)
         except SelectionError as error:
-            is_unchosen = self.objective.metric is None and len(outcome.result.valid) > 1
+            is_unchosen = self.objective.metric is None and len(without_test(outcome.result.valid)) > 1
             if self.num_judged and not is_unchosen:
                 return Failed(f"the score is missing: {error}"), None
             self.selection_error = error

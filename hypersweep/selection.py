@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,8 +22,8 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Objective:
-    """What `--metric` and `--mode` say. None: the runner's own score, or its only metric; the runner's own direction,
-    or the one of the metric's name.
+    """What `--metric` and `--mode` say. None: the runner's own score, or its only metric, not counting test metrics;
+    the runner's own direction, or the one of the metric's name.
 
     The runner's direction is that of its own score. It holds for a named metric if that has the runner's score or is
     the result's only one. All others go by name: a runner may well score by its loss and be asked for its accuracy.
@@ -45,11 +45,12 @@ class Objective:
         Raises `SelectionError` if the result does not have the metric, or has several and none is named.
         """
         self.check()
+        names = list(without_test(result.valid))
         if self.metric is None and result.score is not None:
-            name = next(iter(result.valid)) if len(result.valid) == 1 else ""
+            name = names[0] if len(names) == 1 else ""
             return result.judged(result.score, self._is_bigger(name, result.bigger))
         name = self._choose_metric(result)
-        is_own = len(result.valid) == 1 or result.valid[name] == result.score
+        is_own = len(names) == 1 or result.valid[name] == result.score
         own = result.bigger if is_own else None
         return result.judged(result.valid[name], self._is_bigger(name, own))
 
@@ -58,7 +59,7 @@ class Objective:
         self.check()
         is_absent = self.metric is not None and find_metric(result.valid, self.metric) is None
         if self.metric is not None and is_absent and find_metric(result.test, self.metric) is not None:
-            raise _refuse_test(self.metric, result.valid)
+            raise _refuse_test(self.metric, without_test(result.valid))
 
     def _choose_metric(self, result: Result) -> str:
         if self.metric is not None:
@@ -66,13 +67,13 @@ class Objective:
             if name is not None:
                 return name
             self.refuse_test(result)
-            raise _tell_absent(self.metric, result.valid)
-        if len(result.valid) != 1:
-            raise _tell_unchosen(result.valid)
-        (name,) = result.valid
-        if _TEST_NAME.match(name):
-            raise _refuse_test(name, ())
-        return name
+            raise _tell_absent(self.metric, without_test(result.valid))
+        names = list(without_test(result.valid))
+        if result.valid and not names:
+            raise _refuse_test(next(iter(result.valid)), ())
+        if len(names) != 1:
+            raise _tell_unchosen(names)
+        return names[0]
 
     def _is_bigger(self, name: str, own: bool | None) -> bool:
         if self.mode is not None:
@@ -130,7 +131,8 @@ def has_bigger_better(metric: str) -> bool:
 
 def find_score_name(judged: Result) -> str | None:
     """The metric that is the score: the only one, else the first of that value; None if it is none of them."""
-    names = [name for name, value in judged.valid.items() if value == judged.score or len(judged.valid) == 1]
+    valid = without_test(judged.valid)
+    names = [name for name, value in valid.items() if value == judged.score or len(valid) == 1]
     return names[0] if names else None
 
 
@@ -192,14 +194,14 @@ def _tell_absent(name: str, valid: Mapping[str, float]) -> SelectionError:
     )
 
 
-def _tell_unchosen(valid: Mapping[str, float]) -> SelectionError:
-    if not valid:
+def _tell_unchosen(names: Sequence[str]) -> SelectionError:
+    if not names:
         return SelectionError(
             "the result has no validation metric; expected one to choose the best trial by. Return one from the runner"
         )
     return SelectionError(
-        f"the result has several metrics, got {', '.join(valid)}; expected to be told which one is the score. "
-        f"Name it: --metric {next(iter(valid))}"
+        f"the result has several metrics, got {', '.join(names)}; expected to be told which one is the score. "
+        f"Name it: --metric {names[0]}"
     )
 
 

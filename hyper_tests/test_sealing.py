@@ -148,7 +148,7 @@ class ReportingPool(ScriptedPool):
         self.on_report = on_report
 
 
-def test_the_pruner_and_the_view_never_see_them(tmp_path: Path) -> None:
+def test_the_pruner_and_the_view_never_see_them(tmp_path: Path, call: Any) -> None:
     told: list[Event] = []
     space = f"x choice {list(range(20))}\n"
     place, plain = Place.of(tmp_path / "test", "hyper"), Place.of(tmp_path / "plain", "hyper")
@@ -162,6 +162,8 @@ def test_the_pruner_and_the_view_never_see_them(tmp_path: Path) -> None:
         with ControllerLock(place.lock):
             assert {tuple(metrics) for _, _, metrics in study.reports()} == {("score",)}, "it goes on"
             assert study.last_report(1) == (1, {"score": -1.0})
+            assert call("trials", "--curve", 1, "--csv", place.folder).out == "step,score\n1,-1.0\n"
+    assert call("trials", "--curve", 1, "--csv", place.folder).out == "step,test_score,score\n1,1.0,-1.0\n"
 
 
 def test_an_interrupted_sweep_from_python_is_sealed_too(tmp_path: Path) -> None:

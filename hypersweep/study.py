@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypersweep.budget import is_bound
 from hypersweep.combinations import IsOver, Standing, combine, count_states, list_standings, rank
+from hypersweep.errors import StoreError
 from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
 from hypersweep.selection import without_test
 from hypersweep.store import refuse_damage, translate_errors
@@ -182,6 +183,17 @@ class Study(SweepRecord):
             self._read_trials(f"SELECT {self._state_column()}, {COLUMNS} FROM trials WHERE number = ?", number), None
         )
 
+    def started(self, number: int) -> RecordedTrial:
+        """The trial of that number; raises `StoreError` if it has not been started."""
+        recorded = self.trial(number)
+        if recorded is None:
+            size = "any number" if self.size is None else f"0 to {self.size - 1}"
+            raise StoreError(
+                f"{self.place.folder}: trial {number} has not been started; expected one of the trials ({size}). "
+                f"See which have: hypersweep trials {self.place.folder}"
+            )
+        return recorded
+
     def best(self) -> RecordedTrial | None:
         """The finished trial with the best score, the first of equals; None if none has a score that is a number. Of a
         sweep with repeats: the first trial of the best combination, with the mean result and its `spread`."""
@@ -235,11 +247,14 @@ class Study(SweepRecord):
         sql = "SELECT number, step, metrics FROM reports WHERE number = ? ORDER BY step DESC LIMIT 1"
         return next(((step, metrics) for _, step, metrics in self._read_reports(sql, number)), None)
 
-    def reports(self, *, is_sealed: bool | None = None) -> Iterator[tuple[int, int, Mapping[str, float]]]:
-        """(number, step, metrics) of all that trials have reported, by number and step. `is_sealed`: without the test
-        metrics; None: as the sweep is."""
-        sql = "SELECT number, step, metrics FROM reports ORDER BY number, step"
-        return self._read_reports(sql, is_sealed=is_sealed)
+    def reports(
+        self, number: int | None = None, *, is_sealed: bool | None = None
+    ) -> Iterator[tuple[int, int, Mapping[str, float]]]:
+        """(number, step, metrics) of all that trials have reported, or the one of that number, by number and step.
+        `is_sealed`: without the test metrics; None: as the sweep is."""
+        where, values = ("", ()) if number is None else ("WHERE number = ?", (number,))
+        sql = f"SELECT number, step, metrics FROM reports {where} ORDER BY number, step"
+        return self._read_reports(sql, *values, is_sealed=is_sealed)
 
     def _read_reports(
         self, sql: str, *values: Any, is_sealed: bool | None = None

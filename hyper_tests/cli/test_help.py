@@ -40,7 +40,7 @@ OPTIONS = {
         "Options": "--help",
     },
     "best": {"What is best": "--metric --mode", "Options": "--json --help"},
-    "trials": {"Options": "--top --state --json --csv --help"},
+    "trials": {"Options": "--top --state --curve --json --csv --help"},
     "status": {"Options": "--json --help"},
     "plan": {
         "What to run": "--space --runner --command --python --model --dataset --config --set",

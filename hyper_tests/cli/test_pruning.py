@@ -35,6 +35,36 @@ def test_what_was_stopped_and_why_is_told(folder: Path, call: Call) -> None:
     ]
 
 
+def test_the_curve_of_a_trial(folder: Path, call: Call) -> None:
+    more = '* step, **({"nan": float("nan")} if step > 2 else {})})'
+    (folder / "curve.py").write_text(RUNNER.replace("* step})", more))
+    (folder / "hyper.test").write_text("learning_rate choice [0.5, 0.25]\nk choice [1]\n")
+    assert call("run", "--runner", "curve.py:run", "--metric", "score", "--prune", "asha").code == 0
+    assert json.loads(call("trials", "--curve", "0", "--json").out) == [
+        {"step": 1, "metrics": {"score": 0.5}},
+        {"step": 2, "metrics": {"score": 1.0}},
+        {"step": 3, "metrics": {"score": 1.5, "nan": None}},
+    ]
+    assert call("trials", "--curve", "0", "--csv").out == "step,score,nan\n1,0.5,\n2,1.0,\n3,1.5,nan\n"
+    answer = call("trials", "--curve", "1")
+    assert (answer.code, answer.out.splitlines()[1].split()) == (0, ["1", "0.25"])
+    assert answer.err.startswith("trial 1: pruned: asha: score 0.25 at step 1; 1 of 2 trials were better")
+
+
+def test_the_curve_of_a_trial_that_has_none(folder: Path, call: Call) -> None:
+    assert call("run", "--runner", "train.py:fails_for_2").code == 1
+    answer = call("trials", "--curve", "1")
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err == "trial 1: failed: ValueError: no two\ntrial 1 has reported nothing\n"
+    assert call("trials", "--curve", "1", "--json").out == "[]\n"
+    assert call("trials", "--curve", "1", "--csv").out == "step\n"
+    absent = call("trials", "--curve", "9")
+    assert absent.code == 2
+    assert "trial 9 has not been started; expected one of the trials (0 to 5)" in absent.err
+    both = call("trials", "--curve", "1", "--state", "failed")
+    assert (both.code, "--curve is of one trial, got --state with it; drop one of the two" in both.err) == (2, True)
+
+
 def test_what_is_no_pruner_is_told(folder: Path, call: Call) -> None:
     answer = call("run", "--runner", "train.py:product", "--prune", "ahsa")
     assert (answer.code, answer.err) == (

@@ -8,7 +8,6 @@ import sys
 import click
 
 from hypersweep.cli.options import PATH
-from hypersweep.errors import StoreError
 
 
 @click.command("logs")
@@ -22,14 +21,8 @@ def command(number: int, path: str) -> None:
     from hypersweep.study import Study
 
     with Study(path) as study:
-        recorded = study.trial(number)
+        recorded = study.started(number)
         log = study.place.trial_folder(number) / "log.txt"
-        if recorded is None:
-            size = "any number" if study.size is None else f"0 to {study.size - 1}"
-            raise StoreError(
-                f"{study.place.folder}: trial {number} has not been started; expected one of the trials ({size}). "
-                f"See which have: hypersweep trials {study.place.folder}"
-            )
     if not log.exists() or not log.stat().st_size:
         click.echo(f"trial {number} ({recorded.state}) has written nothing", err=True)
         return

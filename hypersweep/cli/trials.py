@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -23,24 +24,30 @@ STATES = ("running", "finished", "failed", "pruned", "interrupted")
 @PATH
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N best, best first.")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--curve", type=int, metavar="N", help="Instead, what trial N has reported, step by step.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "is_csv", is_flag=True, help="Print comma-separated values.")
-def command(path: str, top: int | None, state: str | None, is_json: bool, is_csv: bool) -> None:
+def command(path: str, top: int | None, state: str | None, curve: int | None, is_json: bool, is_csv: bool) -> None:
     """Print the trials that have been started.
 
     PATH is the .sweep folder, a folder that holds one, or the .test file; the current folder if not given.
     """
     if top and state not in (None, "finished"):
         raise click.UsageError(f"--top ranks finished trials, got --state {state}; drop one of the two")
+    if curve is not None and (top or state):
+        option = "--top" if top else "--state"
+        raise click.UsageError(f"--curve is of one trial, got {option} with it; drop one of the two")
     if is_json and is_csv:
         raise click.UsageError("--json and --csv: both are given; drop one of the two")
     with Study(path) as study:
+        if curve is not None:
+            return _show_curve(study, curve, is_json=is_json, is_csv=is_csv)
         recorded = study.top(top) if top else list(study.trials(state))
         listing = Listing(study, recorded, is_ranking=top is not None)
         if is_json:
             click.echo(json.dumps(listing.as_json()))
         elif is_csv:
-            _write_csv(listing)
+            _write_csv(*_tabulate(listing))
         else:
             _print_table(listing)
 
@@ -119,35 +126,59 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _tabulate(listing: Listing) -> tuple[list[str], list[dict[str, Any]]]:
-    """The names of all columns, and the rows; a row may lack columns."""
+def _tabulate(listing: Listing) -> tuple[list[str], list[list[Any]]]:
+    """The names of all columns, and the rows; None where a row lacks a column."""
     rows = listing.as_rows()
     leading = dict.fromkeys([*_LEADING, *(name for row in rows for name in row if name not in _TRAILING)])
-    return [*leading, *_TRAILING], rows
+    names = [*leading, *_TRAILING]
+    return names, [[row.get(name) for name in names] for row in rows]
 
 
 _LEADING = ("number", "state")
 _TRAILING = ("attempt", "seed", "duration_s", "error")
 
 
-def _write_csv(listing: Listing) -> None:
-    names, rows = _tabulate(listing)
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+def _show_curve(study: Study, number: int, *, is_json: bool, is_csv: bool) -> None:
+    """The steps that a trial has reported, each with its metrics; in words before, why it has failed or was pruned."""
+    recorded = study.started(number)
+    curve = [(step, metrics) for _, step, metrics in study.reports(number)]
+    if is_json:
+        finite = [(step, {name: _finite(value) for name, value in metrics.items()}) for step, metrics in curve]
+        click.echo(json.dumps([{"step": step, "metrics": metrics} for step, metrics in finite]))
+        return
+    names = list(dict.fromkeys(name for _, metrics in curve for name in metrics))
+    rows = [[step, *(metrics.get(name) for name in names)] for step, metrics in curve]
+    if is_csv:
+        _write_csv(["step", *names], rows)
+        return
+    reason = f": {recorded.error}" if recorded.error else ""
+    click.echo(f"trial {number}: {recorded.state}{reason}", err=True)
+    if rows:
+        _print_columns(["step", *names], rows, may_drop=lambda name: name != "step")
+    else:
+        click.echo(f"trial {number} has reported nothing", err=True)
+
+
+def _write_csv(names: list[str], rows: list[list[Any]]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerows([names, *rows])
 
 
 def _print_table(listing: Listing) -> None:
-    from hypersweep.cli.console import print_table
-
     if not listing.recorded:
         click.echo(f"{listing.study.place.folder}: no such trials", err=True)
         return
     names, rows = _tabulate(listing)
-    hidden = {"seed", *(["attempt"] if all(row["attempt"] == 1 for row in rows) else [])}
-    shown = [name for name in names if name not in hidden and any(row.get(name) is not None for row in rows)]
-    cells = [[_shown(row.get(name)) for name in shown] for row in rows]
-    left_out = print_table(shown, cells, may_drop=lambda name: name.startswith(("valid ", "test ", "duration_s")))
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    hidden = {"seed", *(["attempt"] if set(columns["attempt"]) == {1} else [])}
+    shown = {name: cells for name, cells in columns.items() if name not in hidden and set(cells) != {None}}
+    cells = list(zip(*shown.values(), strict=True))
+    _print_columns(list(shown), cells, may_drop=lambda name: name.startswith(("valid ", "test ", "duration_s")))
+
+
+def _print_columns(names: Sequence[str], rows: Sequence[Sequence[Any]], *, may_drop: Callable[[str], bool]) -> None:
+    from hypersweep.cli.console import print_table
+
+    left_out = print_table(names, [[_shown(value) for value in row] for row in rows], may_drop=may_drop)
     if left_out:
         click.echo(f"too wide for this terminal are {', '.join(left_out)}; all columns: --csv", err=True)
 

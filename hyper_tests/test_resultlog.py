@@ -20,6 +20,7 @@ from hypersweep.resultlog import (
     parse_log,
     read_log,
 )
+from hypersweep.runner.returned import read_returned
 from hypersweep.space import Value
 from hypersweep.trial import Result
 
@@ -92,6 +93,12 @@ def test_what_is_read_but_not_written(text: str) -> None:
     assert trial.result == RESULT
 
 
+def test_the_largest_whole_number_of_a_runner_reads_back() -> None:
+    block = format_block({"k": 1}, read_returned({"a": 2**1023, "b": -(2**1023), "c": 2**1024}))
+    (trial,) = parse(block)
+    assert trial.result.valid == {"a": 2**1023, "b": -(2**1023), "c": math.inf}
+
+
 def test_several_blocks_may_have_the_same_params() -> None:
     assert len(parse(TEXT + TEXT)) == 2
 
@@ -156,6 +163,7 @@ def test_values_read_back(text: str, value: Value) -> None:
         ("3e-06", "abc", 3, r"no metric, got 'loss : abc'"),
         ("3e-06", "1_0", 3, r"no metric, got 'loss : 1_0'"),
         ("3e-06", "٣", 3, r"no metric, got 'loss : ٣'"),
+        ("3e-06", "9" * 309, 3, r"no metric, got 'loss : 999"),  # no float, as no runner's result is
         ("3e-06", "9" * 5000, 3, r"no metric, got 'loss : 999"),
         (
             "loss",

@@ -24,7 +24,8 @@ from hypersweep.trial import Params, Result
 
 _PAIR = re.compile(r"(?:^|, )([A-Za-z_][A-Za-z0-9_]*):")
 _NAME = r"[^\s:\ud800-\udfff]+"
-_METRIC = re.compile(rf"({_NAME}) : (-?(?:[0-9]{{1,400}}(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|inf|nan))")
+# A whole number of 308 digits is below the largest float, as all are that a runner may give.
+_METRIC = re.compile(rf"({_NAME}) : (-?(?:[0-9]{{1,308}}(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|inf|nan))")
 _GAP = re.compile(r" {3,6}")
 _HEADERS = {"Valid result:": "V", "Test result:": "T"}
 _SHAPES = ("VmTm", "mTm", "Tm")  # the lines after the params: V and T headers, m metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -179,6 +180,20 @@ def test_reports_are_passed_on(tmp_path: Path) -> None:
     outcome = run(tmp_path, command, send_report=lambda step, metrics: sent.append((step, metrics)))
     assert outcome == scored(1)
     assert sent == [(1, {"loss": 0.5}), (2, {"loss": 1.0}), (3, {})]
+
+
+def test_numbers_in_reports_may_be_texts_or_too_large(tmp_path: Path) -> None:
+    sent: list[tuple[int, Mapping[str, float]]] = []
+    line = json.dumps({"step": "1", "metrics": {"loss": "0.5", "num_params": 10**400}})
+    command = f"echo {shlex.quote(line)} >> $HYPERSWEEP_REPORT; echo 1"
+    assert run(tmp_path, command, send_report=lambda step, metrics: sent.append((step, metrics))) == scored(1)
+    assert sent == [(1, {"loss": 0.5, "num_params": math.inf})]
+
+
+def test_a_report_of_half_a_step_is_a_failure(tmp_path: Path) -> None:
+    outcome = run(tmp_path, 'echo \'{"step": 0.5, "metrics": {}}\' >> $HYPERSWEEP_REPORT; echo 1')
+    assert isinstance(outcome, Failed)
+    assert outcome.error.startswith("trial.report: the step is 0.5; expected a whole number")
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[]", "{}", '{"step": "a", "metrics": {}}', '{"step": 1, "metrics": 3}'])

@@ -122,7 +122,10 @@ def test_what_is_no_result(returned: Any, text: str) -> None:
     [
         (1, {"loss": "low"}, "the metric 'loss' is 'low'"),
         (1, 0.5, r"trial.report is 0.5 \(a float\); expected a mapping"),
-        (2**63, {"loss": 0.5}, "trial.report: the step is 9223372036854775808; expected a number of 64 bits"),
+        (2**63, {"loss": 0.5}, "trial.report: the step is 9223372036854775808; expected a whole number of 64 bits"),
+        (0.5, {"loss": 0.5}, r"trial.report: the step is 0\.5; expected a whole number of 64 bits\. Count from 0 or 1"),
+        (math.inf, {"loss": 0.5}, "trial.report: the step is inf; expected"),
+        (None, {"loss": 0.5}, "trial.report: the step is None; expected"),
     ],
 )
 def test_a_report_that_is_none(step: int, metrics: Any, text: str) -> None:

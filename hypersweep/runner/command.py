@@ -154,6 +154,11 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def _read_number(value: Any) -> Any:
+    """An int as it is, else a float, also of what a shell script has put in quotes."""
+    return value if type(value) is int else float(value)
+
+
 class _ReportReader:
     """Passes the JSON lines that the command appends to its report file on to `trial.report`."""
 
@@ -172,8 +177,8 @@ class _ReportReader:
     def _pass_on(self, line: bytes) -> None:
         try:
             report = json.loads(line)
-            step = int(report["step"])
-            metrics = {str(name): float(value) for name, value in report["metrics"].items()}
+            step = _read_number(report["step"])
+            metrics = {name: _read_number(value) for name, value in report["metrics"].items()}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunnerError(
                 f"HYPERSWEEP_REPORT: got {line.decode(errors='replace')!r}; expected a line "

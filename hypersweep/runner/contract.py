@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,15 @@ def _print_line(text: str) -> None:
 
 def _drop_report(step: int, metrics: Mapping[str, float]) -> None:
     """Where nobody listens."""
+
+
+def _as_step(step: Any) -> int:
+    """The whole number that it is, of whatever type."""
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        whole = int(step)
+        if whole == step and is_storable(whole):
+            return whole
+    raise RunnerError(f"trial.report: the step is {step!r}; expected a whole number of 64 bits. Count from 0 or 1")
 
 
 @dataclass
@@ -79,13 +89,11 @@ class LiveTrial:
     def report(self, step: int, metrics: Mapping[str, float]) -> None:
         """Tell an intermediate result; never waits.
 
-        Raises `TrialPruned` once it has been decided that the trial shall stop, `RunnerError` if `metrics` is no
-        mapping of names to numbers.
+        Raises `TrialPruned` once it has been decided that the trial shall stop, `RunnerError` if `step` is no whole
+        number or `metrics` no mapping of names to numbers.
         """
         numbers = read_metrics("trial.report", metrics)
-        if not is_storable(int(step)):
-            raise RunnerError(f"trial.report: the step is {step}; expected a number of 64 bits. Count from 0 or 1")
-        self.last_step = int(step)
+        self.last_step = _as_step(step)
         self.send_report(self.last_step, numbers)
         self.raise_if_pruned()
 

@@ -11,6 +11,7 @@ import pytest
 from hyperopt import STATUS_FAIL, STATUS_OK, Trials, anneal, fmin, hp, rand, tpe
 from hyperopt.base import JOB_STATE_DONE, JOB_STATE_RUNNING, Domain
 
+from hypersweep.errors import SearchError
 from hypersweep.search import Observation
 from hypersweep.search.hyperopt import HyperoptSearcher
 from hypersweep.space import Choice, Range, Space
@@ -159,3 +160,13 @@ def test_a_suggestion_does_not_depend_on_those_asked_for_before(algorithm: Any) 
     one_by_one = HyperoptSearcher(space, algorithm, seed=9)
     points = [one_by_one.suggest(number) for number in range(20)]
     assert HyperoptSearcher(space, algorithm, seed=9).suggest(19) == points[19]
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "anneal"])
+def test_a_randint_with_too_many_values_to_weigh_is_refused(algorithm: Any) -> None:
+    space = parse_space(f"seed randint {2**31}\n")
+    with pytest.raises(
+        SearchError, match=rf"^space: 'seed' is a randint of {2**31} values; expected .* --algo random$"
+    ):
+        HyperoptSearcher(space, algorithm)
+    assert HyperoptSearcher(space, "random").suggest(0)

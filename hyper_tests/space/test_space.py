@@ -166,8 +166,21 @@ def test_all_that_is_wrong_with_a_choice_is_told() -> None:
         (
             "loguniform",
             (1, 1000),
-            r"exp\(1000\) is no float, got '1,1000'; expected bounds that are exponents, at most",
+            r"exp\(1000\) is no float, got '1,1000'; expected exponents from -708 to 709\. Write logarithms$",
         ),
+        ("loguniform", (-1000, 1), r"exp\(-1000\) is no float, got '-1000,1'; expected exponents from -708"),
+        ("loguniform", (-1e-320, 0), r"low >= high"),
+        ("qlognormal", (0, 100, 1), r"exp\(-800\) is no float, got '0,100,1'; expected exponents from -708 to 709"),
+        ("lognormal", (700, 2), r"exp\(716\) is no float"),
+        ("uniform", (-1e308, 1e308), r"the values span more than a float can hold, got '-1e\+308,1e\+308'; expected"),
+        ("uniform", (-(10**308), 10**308), r"the values span more than a float can hold"),
+        ("normal", (10**308, 10**308), r"the values span more than a float can hold"),
+        ("normal", (0, 1e308), r"the values span more than a float can hold"),
+        ("qnormal", (0, 1, 1e-320), r"the step is too small for the values, got '0,1,1e-320'; expected numbers that"),
+        ("qloguniform", (0, 709, 0.001), r"the step is too small for the values"),
+        ("quniform", (0, 1e300, 1), r"the step is too small for the values"),
+        ("randint", (2**63,), r"randint has a bound that is no number of 64 bits, got '9223372036854775808'; expected"),
+        ("uniformint", (-(2**63) - 1, 0), r"uniformint has a bound that is no number of 64 bits"),
         ("normal", (0, 0), r"sigma <= 0, got '0,0'; expected sigma > 0\. Use a positive sigma$"),
         ("quniform", (0, 1, 0), r"q <= 0, got '0,1,0'; expected q > 0\. Use a positive step$"),
         ("qnormal", (0, 1, -1), r"q <= 0"),
@@ -176,6 +189,23 @@ def test_all_that_is_wrong_with_a_choice_is_told() -> None:
 def test_arguments_that_no_distribution_can_have(kind: str, arguments: tuple[float, ...], message: str) -> None:
     with pytest.raises(SpaceError, match=message):
         Distribution("a", kind, arguments)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("loguniform", (-708, 709)),
+        ("lognormal", (0, 88)),
+        ("uniform", (-8e307, 8e307)),
+        ("normal", (0, 1e307)),
+        ("quniform", (0, 2**53, 1)),
+        ("qloguniform", (0, 700, 0.001)),
+        ("randint", (2**63 - 1,)),
+        ("uniformint", (-(2**63), 2**63 - 1)),
+    ],
+)
+def test_the_widest_distributions(kind: str, arguments: tuple[float, ...]) -> None:
+    assert Distribution("a", kind, arguments).arguments == arguments
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a-b", "a b", "ä"])

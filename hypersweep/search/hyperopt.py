@@ -17,10 +17,11 @@ import numpy as np
 from hyperopt import Trials, anneal, hp, rand, tpe
 from hyperopt.base import JOB_STATE_DONE, JOB_STATE_RUNNING, STATUS_FAIL, STATUS_NEW, STATUS_OK, Domain
 
-from hypersweep.search.bounds import WHOLE
+from hypersweep.errors import SearchError
+from hypersweep.search.bounds import WHOLE, bounds_of
 from hypersweep.search.drawing import MAX_INFORMED, draw_allowed
 from hypersweep.search.protocol import Observation
-from hypersweep.space import Choice, Parameter, Range, Space, Value
+from hypersweep.space import Choice, Distribution, Parameter, Range, Space, Value
 from hypersweep.trial import Params
 
 Algorithm = Literal["random", "tpe", "anneal"]
@@ -30,17 +31,21 @@ _SUGGEST: Mapping[Algorithm, Callable[..., Any]] = {
     "tpe": partial(tpe.suggest, verbose=False),
     "anneal": anneal.suggest,
 }
+_MAX_WEIGHED = 10**7  # values of one `randint`, for which tpe and anneal need 1.5 GB then
 _SEED_BOUND = 2**31 - 1  # of the seeds that fmin draws
 
 
 class HyperoptSearcher:
-    """Without end. Its history grows by the points it is told of, so that a suggestion costs what it costs hyperopt."""
+    """Without end. Its history grows by the points it is told of, so that a suggestion costs what it costs hyperopt.
+    Raises `SearchError` for a space that is too much for an algorithm."""
 
     size = None
 
     def __init__(self, space: Space, algorithm: Algorithm, *, seed: int = 2020, given: Sequence[Params] = ()) -> None:
         self.space = space
         self.is_adaptive = algorithm != "random"
+        if self.is_adaptive:
+            _refuse_wide(space, algorithm)
         self.algorithm = _SUGGEST[algorithm]
         self.given = given
         self.domain = Domain(None, {parameter.name: _as_node(parameter) for parameter in space.parameters})
@@ -107,6 +112,18 @@ class HyperoptSearcher:
         }
         (document,) = self.trials.new_trial_docs([number], [None], [None], [misc])
         return document  # type: ignore[no-any-return]
+
+
+def _refuse_wide(space: Space, algorithm: Algorithm) -> None:
+    """An algorithm that learns weighs each value of a `randint` by itself, whether it has been tried or not."""
+    for parameter in space.parameters:
+        if isinstance(parameter, Distribution) and parameter.kind == "randint":
+            bounds = bounds_of(parameter)
+            if bounds.high - bounds.low >= _MAX_WEIGHED:
+                raise SearchError(
+                    f"space: {parameter.name!r} is a randint of {bounds.high - bounds.low + 1} values; expected at "
+                    f"most {_MAX_WEIGHED} for --algo {algorithm}. Use uniformint, or --algo random"
+                )
 
 
 def _result_of(observation: Observation) -> dict[str, Any]:

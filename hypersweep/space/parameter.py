@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -34,7 +35,8 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {**DISTRIBUTIONS, "log": ("low", "hig
 MAX_TYPICAL_VALUES = 20
 
 _MAX_NUMBER = 2**63 - 1
-_MAX_EXPONENT = 709  # exp(710) is no float
+_MAX_WHOLE_FLOAT = 2**53  # above it floats miss whole numbers
+_MIN_EXPONENT, _MAX_EXPONENT = -708, 709  # of floats with all their digits
 
 
 @dataclass(frozen=True)
@@ -204,15 +206,37 @@ def find_argument_problem(kind: str, arguments: tuple[float, ...]) -> str | None
         return f"low >= high, got {_listed(arguments)}; expected low < high. Swap or widen the bounds"
     if kind == "log" and value_of["low"] <= 0:
         return f"low <= 0, got {_listed(arguments)}; expected 0 < low < high. Use positive bounds"
-    if kind in ("loguniform", "qloguniform") and value_of["high"] > _MAX_EXPONENT:
-        return (
-            f"exp({value_of['high']!r}) is no float, got {_listed(arguments)}; expected bounds that are exponents, at "
-            f"most {_MAX_EXPONENT}. Write log(low),log(high)"
-        )
     if value_of.get("sigma", 1) <= 0:
         return f"sigma <= 0, got {_listed(arguments)}; expected sigma > 0. Use a positive sigma"
     if value_of.get("q", 1) <= 0:
         return f"q <= 0, got {_listed(arguments)}; expected q > 0. Use a positive step"
+    return _find_extent_problem(kind, value_of, _listed(arguments))
+
+
+def _find_extent_problem(kind: str, value_of: Mapping[str, float], got: str) -> str | None:
+    """Whether some of the values are no numbers of 64 bits, whole or floats; of normal ones those up to 8 sigma from
+    the mean count, which a draw in 10^15 misses."""
+    if kind in ("randint", "uniformint"):
+        if value_of["low"] < -_MAX_NUMBER - 1 or value_of["high"] > _MAX_NUMBER:
+            return f"{kind} has a bound that is no number of 64 bits, got {got}; expected smaller ones. Mend the line"
+        return None
+    if "low" in value_of:
+        low, high = float(value_of["low"]), float(value_of["high"])
+    else:
+        low, high = (value_of["mu"] + sign * 8 * float(value_of["sigma"]) for sign in (-1, 1))
+    if kind in ("loguniform", "qloguniform", "lognormal", "qlognormal"):
+        for exponent in (low, high):
+            if not _MIN_EXPONENT <= exponent <= _MAX_EXPONENT:
+                expected = f"expected exponents from {_MIN_EXPONENT} to {_MAX_EXPONENT}. Write logarithms"
+                return f"exp({exponent:g}) is no float, got {got}; {expected}"
+        low, high = math.exp(low), math.exp(high)
+        if "uniform" in kind and low >= high:
+            return f"low >= high, got {got}; expected low < high. Swap or widen the bounds"
+    if not math.isfinite(high - low):
+        return f"the values span more than a float can hold, got {got}; expected fewer. Use smaller numbers"
+    largest_multiple = max(abs(low), abs(high)) / value_of.get("q", math.inf)
+    if largest_multiple > (_MAX_WHOLE_FLOAT if kind == "quniform" else sys.float_info.max):
+        return f"the step is too small for the values, got {got}; expected numbers that differ. Use a larger step"
     return None
 
 

@@ -68,6 +68,7 @@ class Server:
         self.pid = os.getpid()
         self.oom_score = find_oom_score()
         self.kernel_kills = KernelKills()
+        self.is_gathered = False
 
     def serve(self) -> None:
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -76,9 +77,8 @@ class Server:
         faulthandler.enable(file=2)  # in the trials as well, where that is their log
         self.spared = find_children()
         adopt_orphans()
-        gc.collect()
         gc.freeze()  # a collection in a trial would copy the pages of all that is here
-        collapse_memory()
+        gc.enable()
         try:
             while self.is_open:
                 due_at = min((process.due_at for process in self.processes.values()), default=math.inf)
@@ -105,6 +105,7 @@ class Server:
             if "batch" in request:
                 numbers = [json.loads(text)["number"] for text, _ in request["batch"]]
                 self._fork(numbers, lambda messages: run_batch(messages, self.runner, self.settings, request))  # noqa: B023
+                self._gather_memory()
             elif "prepare" in request:
                 self._fork([], lambda messages: run_prepare(messages, self.runner, self.settings))
             elif "prune" in request:
@@ -134,6 +135,12 @@ class Server:
         self.processes[pid] = process = Forked(pid, ours, numbers)
         self.selector.register(ours, selectors.EVENT_READ, lambda: self._relay(process))
         self._begin(process)
+
+    def _gather_memory(self) -> None:
+        """For the forks to come, once: it may take as long as hundreds of them, and the first trial has not to wait."""
+        if not self.is_gathered:
+            self.is_gathered = True
+            collapse_memory()
 
     def _close_in_child(self, ours: socket.socket) -> None:
         signal.set_wakeup_fd(-1)
@@ -242,6 +249,7 @@ def main() -> None:
     start = json.loads(controller.makefile("rb").readline())
     reference = RunnerReference(**start["reference"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # until all is imported: hardly any of it is garbage, and looking for that takes a tenth of the time
     try:
         runner = reference.load()
         described = Description.of(runner, start["settings"], start["varied"], start["memory_bytes"])

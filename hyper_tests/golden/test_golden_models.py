@@ -10,18 +10,18 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from hyper_tests.recommend.builders import loss_of_step
 from hypersweep.recommend.batches import Batch
 from hypersweep.recommend.models.catalog import CATALOG, find_models, find_options
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 from hypersweep.recommend.options import parse_settings
-from hypersweep.recommend.training import build_model, train_step
+from hypersweep.recommend.training import build_model
 
 FOLDER = Path(os.environ.get("HYPERSWEEP_GOLDEN") or Path(__file__).parent) / "models"
 FILES = [path for path in sorted(FOLDER.glob("*.json")) if json.loads(path.read_text())["model"] in CATALOG]
@@ -73,7 +73,7 @@ def examples_of(model: NextItemModel, arrays: dict[str, Tensor]) -> Examples:
     if "masked_seq" in arrays:
         asked_BM = arrays["masked_index"]
         return Examples(arrays["masked_seq"], asked_BM, arrays["masked_target"] * (asked_BM > 0))
-    return model.make_examples(batch_of(arrays))
+    return model.make_examples(batch_of(arrays), model.draw_kind())
 
 
 def batch_of(arrays: dict[str, Tensor]) -> Batch:
@@ -95,8 +95,6 @@ def test_golden_losses(path: Path, micro_batch_size: int) -> None:
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     examples = examples_of(model, arrays)
-    losses: list[Any] = [
-        train_step(model, optimizer, examples, micro_batch_size=micro_batch_size) for _ in golden_losses
-    ]
+    losses = [loss_of_step(model, optimizer, examples, micro_batch_size) for _ in golden_losses]
     np.testing.assert_allclose(losses, golden_losses, rtol=0, atol=1e-5)
     np.testing.assert_allclose(losses, arrays["losses"].numpy(), rtol=0, atol=1e-5)

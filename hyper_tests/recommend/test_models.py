@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from hyper_tests.recommend.builders import splits_of
+from hyper_tests.recommend.builders import examples_of, loss_of_step, splits_of
 from hypersweep.recommend.batches import Batch
-from hypersweep.recommend.models.bert4rec import BERT4Rec
+from hypersweep.recommend.models.bert4rec import MASKS_AT_RANDOM, BERT4Rec
 from hypersweep.recommend.models.catalog import CATALOG, find_models, find_options
 from hypersweep.recommend.models.next_item import NextItemModel
 from hypersweep.recommend.options import parse_settings
-from hypersweep.recommend.training import build_model, train_step
+from hypersweep.recommend.step import plan_step, train_step
+from hypersweep.recommend.training import build_model
 
 NUM_ITEMS = 9
 MAX_LEN = 8
@@ -127,7 +128,7 @@ def test_options_reach_the_model(name: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_parts_of_similar_lengths_have_every_row_once_and_no_needless_padding(size: int) -> None:
-    examples = bert4rec(ft_ratio=1.0).make_examples(batch())
+    examples = examples_of(bert4rec(ft_ratio=1.0), batch())
     parts = list(examples.split(size, is_cut=True))
     found = []
     for part in parts:
@@ -147,7 +148,7 @@ def test_parts_of_similar_lengths_have_every_row_once_and_no_needless_padding(si
 @every_model
 def test_cutting_the_padding_is_what_a_model_that_ignores_it_may_do(name: str) -> None:
     model = build(name).eval()
-    examples = model.make_examples(batch())
+    examples = examples_of(model, batch())
     whole = sum(model.sum_loss(part).item() for part in examples.split(2, is_cut=False))
     cut = sum(model.sum_loss(part).item() for part in examples.split(2, is_cut=model.ignores_padding))
     assert model.ignores_padding is (name != "LightSANs")
@@ -157,12 +158,12 @@ def test_cutting_the_padding_is_what_a_model_that_ignores_it_may_do(name: str) -
 @every_model
 @pytest.mark.parametrize("micro_batch_size", [1, 3, 100])
 def test_micro_batches_make_the_same_step(name: str, micro_batch_size: int) -> None:
-    def weights_after_steps(size: int) -> tuple[list[float | None], dict[str, torch.Tensor]]:
+    def weights_after_steps(size: int) -> tuple[list[float], dict[str, torch.Tensor]]:
         model = build(name, mask_ratio=0.5, ft_ratio=0.0) if name == "BERT4Rec" else build(name)
         model.double().train()  # so that the order of the sums does not matter
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         torch.manual_seed(2)
-        losses = [train_step(model, optimizer, model.make_examples(batch()), micro_batch_size=size) for _ in range(3)]
+        losses = [loss_of_step(model, optimizer, examples_of(model, batch()), size) for _ in range(3)]
         return losses, model.state_dict()
 
     losses, weights = weights_after_steps(micro_batch_size)
@@ -176,7 +177,8 @@ def test_gradients_are_clipped() -> None:
     model = build("LightSANs")
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    train_step(model, optimizer, model.make_examples(batch()), micro_batch_size=3, clip={"max_norm": 0.01})
+    step = plan_step(model, examples_of(model, batch()), micro_batch_size=3)
+    train_step(model, optimizer, step, clip={"max_norm": 0.01})
     moved = torch.cat([(weight - before[name]).flatten() for name, weight in model.state_dict().items()])
     assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
 
@@ -187,13 +189,12 @@ def test_a_loss_that_is_not_finite_makes_no_step() -> None:
         model.item_embedding.weight[5] = math.nan
     before = model.state_dict()["attentions.0.query.weight"].clone()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    loss = train_step(model, optimizer, model.make_examples(batch()), micro_batch_size=2)
-    assert loss is not None and math.isnan(loss)
+    assert math.isnan(loss_of_step(model, optimizer, examples_of(model, batch()), 2))
     assert torch.equal(model.state_dict()["attentions.0.query.weight"], before)
 
 
 def test_bert4rec_masks_the_last_items_of_a_fine_tuning_batch() -> None:
-    examples = bert4rec(ft_ratio=1.0).make_examples(batch())
+    examples = examples_of(bert4rec(ft_ratio=1.0), batch())
     rows = batch()
     wanted = rows.item_seq_BL.clone()
     wanted[torch.arange(len(wanted)), rows.length_B - 1] = NUM_ITEMS + 1
@@ -209,7 +210,7 @@ def test_bert4rec_masks_at_random(mask_ratio: float, max_asked: int) -> None:
     model = bert4rec(mask_ratio=mask_ratio, ft_ratio=0.0)
     rows, mask, num_masked, num_items = batch(), NUM_ITEMS + 1, 0, 0
     for _ in range(200):
-        examples = model.make_examples(rows)
+        examples = examples_of(model, rows)
         for before, after, asked, target in zip(
             rows.item_seq_BL.tolist(),
             examples.item_seq_BL.tolist(),
@@ -234,17 +235,27 @@ def test_bert4rec_masks_at_random(mask_ratio: float, max_asked: int) -> None:
 def test_bert4rec_draws_one_way_of_masking_for_the_whole_batch() -> None:
     model = bert4rec(ft_ratio=0.5, mask_ratio=0.5)
     torch.manual_seed(1)
-    widths = [model.make_examples(batch()).asked_BM.shape[1] for _ in range(400)]
+    widths = [examples_of(model, batch()).asked_BM.shape[1] for _ in range(400)]
     assert set(widths) == {1, 4}
     assert widths.count(1) / 400 == pytest.approx(0.5, abs=0.1)
+
+
+def test_bert4rec_draws_masks_from_the_generator_that_is_given() -> None:
+    model, state = bert4rec(), torch.get_rng_state()
+    first, again, other = (
+        model.make_examples(batch(), MASKS_AT_RANDOM, torch.Generator().manual_seed(seed)).item_seq_BL
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_bert4rec_does_not_train_on_the_rows_own_target() -> None:
     rows = batch()
     torch.manual_seed(5)
-    examples = bert4rec().make_examples(rows)
+    examples = examples_of(bert4rec(), rows)
     torch.manual_seed(5)
-    other = bert4rec().make_examples(Batch(rows.item_seq_BL, rows.length_B, rows.target_B % NUM_ITEMS + 1))
+    other = examples_of(bert4rec(), Batch(rows.item_seq_BL, rows.length_B, rows.target_B % NUM_ITEMS + 1))
     assert torch.equal(examples.target_BM, other.target_BM)
 
 
@@ -261,5 +272,6 @@ def test_a_batch_in_which_nothing_counts_makes_no_step() -> None:
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     first_only = Batch(torch.tensor([[3] + [0] * 7]), torch.tensor([1]), torch.tensor([4]))
-    assert train_step(model, optimizer, model.make_examples(first_only), micro_batch_size=2) is None
+    step = plan_step(model, examples_of(model, first_only), micro_batch_size=2)
+    assert train_step(model, optimizer, step).tolist() == [0, 0], "no loss that counts"
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())

@@ -112,7 +112,6 @@ def test_eval_args_are_filled_in() -> None:
         ("eval_args", {"order": "RO"}, "{split: {LS: valid_and_test}"),
         ("eval_args", {"odrer": "TO"}, "{split: {LS: valid_and_test}"),
         ("repeatable", False, "True (the history"),
-        ("enable_amp", True, "False (mixed"),
         ("val_interval", {"rating": "[3;inf"}, "a mapping of columns to intervals"),
         ("val_interval", "[3,inf)", "a mapping of columns to intervals"),
         ("item_inter_num_interval", "10", "intervals such as [3,inf)"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hyper_tests.recommend.builders import live_trial
+from hyper_tests.recommend.other_devices import take_host_for_another
 from hyper_tests.recommend.short_trials import SETTINGS, write_data
 from hypersweep.recommend import prepare
 from hypersweep.recommend.batches import Splits
@@ -18,9 +19,8 @@ from hypersweep.recommend.lanes import map_in_turn
 from hypersweep.recommend.models.catalog import CATALOG
 from hypersweep.recommend.prepared import PreparedData
 from hypersweep.recommend.stack import OwnRandom, Stack
-from hypersweep.recommend.training import Training, train_step
+from hypersweep.recommend.training import Training
 
-CPU = torch.device("cpu")
 NUM_STEPS = 50
 STACKABLE = [name for name, entry in CATALOG.items() if entry.is_stackable]
 # Seeds, and params: all that the members of a stack may differ in.
@@ -42,33 +42,39 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 class Made:
     """Trainings of a model, and the random numbers of each."""
 
-    def __init__(self, prepared: tuple[Path, Path], folder: Path, model: str, **changed: Any) -> None:
+    def __init__(
+        self, prepared: tuple[Path, Path], folder: Path, model: str, *, device: str = "cpu", **changed: Any
+    ) -> None:
         dataset, data_folder = prepared
         common = {**SETTINGS, "model": model, "dataset": str(dataset), "n_layers": 2, "n_heads": 2}
         settings = {**common, "learning_rate": 0.001, "train_batch_size": 64, **changed}
         data = PreparedData.load(data_folder)
         self.trainings: list[Training] = []
-        self.randoms = [OwnRandom(CPU, seed) for seed, _ in MEMBERS]
+        self.randoms = [OwnRandom(seed) for seed, _ in MEMBERS]
         for random, (seed, params) in zip(self.randoms, MEMBERS, strict=True):
             trial = live_trial(folder, settings, seed=seed, prepared=data_folder)
             config = read_config(params, trial)
             with random.active():
-                splits = Splits(data, max_len=config["MAX_ITEM_LIST_LENGTH"], device=CPU)
+                splits = Splits(data, max_len=config["MAX_ITEM_LIST_LENGTH"], device=torch.device(device))
                 self.trainings.append(build_fit(config, trial, data, splits, map_in_turn).training)
 
     def weights(self) -> list[dict[str, torch.Tensor]]:
         return [training.copy_weights() for training in self.trainings]
 
 
+def stack_of(made: Made) -> Stack:
+    return Stack(made.trainings, made.randoms)
+
+
 def train_alone(made: Made, place: int, num_steps: int) -> list[float]:
     """The losses of so many steps."""
-    training, losses = made.trainings[place], []
+    training = made.trainings[place]
+    losses: list[float] = []
     with made.randoms[place].active():
         while True:
-            for examples in training.draw_epoch():
-                size, clip = training.micro_batch_size, training.config["clip_grad_norm"]
-                loss = train_step(training.model, training.optimizer, examples, micro_batch_size=size, clip=clip)
-                losses += [] if loss is None else [loss]
+            for kind, index_B in training.draw_batches():
+                loss, is_counted = training.take_step(kind, index_B).tolist()
+                losses += [loss] if is_counted else []
                 if len(losses) == num_steps:
                     return losses
 
@@ -80,14 +86,20 @@ class WatchedStack(Stack):
         super().__init__(made.trainings, made.randoms)
         self.losses: list[list[float]] = [[] for _ in made.trainings]
 
-    def _take_steps(self, steps: Any) -> Any:
-        for place, loss in super()._take_steps(steps):
-            self.losses[place].append(loss)
-            yield place, loss
+    def _take_steps(self, kinds: Sequence[tuple[int, int]], *rows: torch.Tensor) -> torch.Tensor:
+        outcomes = super()._take_steps(kinds, *rows)
+        for (place, _), (loss, is_counted) in zip(kinds, outcomes.tolist(), strict=True):
+            self.losses[place] += [loss] if is_counted else []
+        return outcomes
 
 
+@pytest.mark.parametrize("is_host", [True, False])
 @pytest.mark.parametrize("model", STACKABLE)
-def test_fifty_steps_are_those_of_each_alone(tmp_path: Path, prepared: tuple[Path, Path], model: str) -> None:
+def test_fifty_steps_are_those_of_each_alone(
+    tmp_path: Path, prepared: tuple[Path, Path], model: str, is_host: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_host:
+        take_host_for_another(monkeypatch)
     made = Made(prepared, tmp_path, model)
     stack = WatchedStack(made)
     while min(map(len, stack.losses)) < NUM_STEPS:
@@ -95,6 +107,31 @@ def test_fifty_steps_are_those_of_each_alone(tmp_path: Path, prepared: tuple[Pat
     for place in range(len(MEMBERS)):
         expected = train_alone(Made(prepared, tmp_path, model), place, NUM_STEPS)
         assert stack.losses[place][:NUM_STEPS] == pytest.approx(expected, abs=1e-5), MEMBERS[place]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
+@pytest.mark.parametrize("model", STACKABLE)
+def test_fifty_steps_on_cuda(tmp_path: Path, prepared: tuple[Path, Path], model: str) -> None:
+    made = Made(prepared, tmp_path, model, device="cuda")
+    stack = WatchedStack(made)
+    while min(map(len, stack.losses)) < NUM_STEPS:
+        stack.train_epoch()
+    for place in range(len(MEMBERS)):
+        expected = train_alone(Made(prepared, tmp_path, model, device="cuda"), place, NUM_STEPS)
+        assert stack.losses[place][:NUM_STEPS] == pytest.approx(expected, abs=1e-4), MEMBERS[place]
+
+
+def test_mixed_precision(tmp_path: Path, prepared: tuple[Path, Path]) -> None:
+    """Products are in bfloat16; what comes of it is what each alone comes to."""
+    made, alone = (Made(prepared, tmp_path, "LightSANs", enable_amp=True) for _ in range(2))
+    stack, seen = stack_of(made), set[torch.dtype]()
+    (_, expand), *_ = (named for named in stack.encoder.named_modules() if named[0].endswith("0.expand"))
+    expand.register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    losses = [loss for loss, _ in stack.train_epoch()]
+    assert seen == {torch.bfloat16}
+    for place, training in enumerate(alone.trainings):
+        with alone.randoms[place].active():
+            assert losses[place] == pytest.approx(training.train_epoch()[0], rel=1e-4)
 
 
 def test_gradients_are_summed_over_micro_batches(tmp_path: Path, prepared: tuple[Path, Path]) -> None:
@@ -111,7 +148,7 @@ def test_gradients_are_summed_over_micro_batches(tmp_path: Path, prepared: tuple
 def test_one_that_leaves_disturbs_no_other(tmp_path: Path, prepared: tuple[Path, Path]) -> None:
     left, stayed = Made(prepared, tmp_path, "LightSANs"), Made(prepared, tmp_path, "LightSANs")
     for made, leaving in ((left, True), (stayed, False)):
-        stack = Stack(made.trainings, made.randoms)
+        stack = stack_of(made)
         stack.train_epoch()
         if leaving:
             before = made.trainings[1].copy_weights()
@@ -128,7 +165,7 @@ def test_a_loss_that_is_not_finite_ends_the_epoch_of_one(tmp_path: Path, prepare
     made, other = (Made(prepared, tmp_path, "LightSANs") for _ in range(2))
     with torch.no_grad():
         made.trainings[1].model.item_embedding.weight[1] = float("nan")
-    losses, expected = (Stack(one.trainings, one.randoms).train_epoch() for one in (made, other))
+    losses, expected = (stack_of(one).train_epoch() for one in (made, other))
     assert torch.tensor([loss for loss, _ in losses]).isnan().tolist() == [False, True, False, False]
     for place in (0, 2, 3):
         assert losses[place][0] == pytest.approx(expected[place][0], abs=1e-6)
@@ -136,7 +173,7 @@ def test_a_loss_that_is_not_finite_ends_the_epoch_of_one(tmp_path: Path, prepare
 
 def test_checkpoints_hold_one_trial(tmp_path: Path, prepared: tuple[Path, Path]) -> None:
     made = Made(prepared, tmp_path, "LightSANs")
-    Stack(made.trainings, made.randoms)
+    stack_of(made)
     for weight in made.trainings[1].state()["weights"].values():
         assert weight.untyped_storage().nbytes() == weight.nbytes
 
@@ -144,7 +181,7 @@ def test_checkpoints_hold_one_trial(tmp_path: Path, prepared: tuple[Path, Path])
 def test_random_numbers_of_ones_own() -> None:
     torch.manual_seed(7)
     expected = torch.rand(4).tolist()
-    own = OwnRandom(CPU, 7)
+    own = OwnRandom(7)
     with own.active():
         first = torch.rand(2).tolist()
     torch.rand(100)
@@ -153,5 +190,5 @@ def test_random_numbers_of_ones_own() -> None:
     torch.manual_seed(8)
     outside = torch.rand(1)
     torch.manual_seed(8)
-    OwnRandom(CPU, 9)
+    OwnRandom(9)
     assert torch.equal(torch.rand(1), outside), "nobody else's are used up"

@@ -127,6 +127,8 @@ def test_what_may_differ() -> None:
     assert not {"k_interests", "hidden_size", "train_batch_size", "MAX_ITEM_LIST_LENGTH", "hidden_act"} & set(free)
     assert batch_free({"model": "GRU4Rec"}) is batch_free({"model": ["SASRec", "GRU4Rec"]}) is None
     assert batch_free({"model": ["SASRec", "BERT4Rec"]}) is not None
+    assert batch_free({"compile": True}) is batch_free({"compile": ["auto", True]}) is None
+    assert batch_free({"compile": "auto"}) == batch_free({"compile": False}) == free
 
 
 def test_how_many_fit() -> None:

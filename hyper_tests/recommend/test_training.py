@@ -13,10 +13,11 @@ from hypersweep.errors import SettingsError, TrialPruned
 from hypersweep.recommend import prepare, run
 from hypersweep.recommend.batches import Batch, Splits
 from hypersweep.recommend.evaluation import evaluate
+from hypersweep.recommend.learners import OPTIMIZERS
 from hypersweep.recommend.models.catalog import CATALOG
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 from hypersweep.recommend.prepared import PreparedData
-from hypersweep.recommend.training import OPTIMIZERS, Training
+from hypersweep.recommend.training import Training
 
 SETTINGS = {
     "MAX_ITEM_LIST_LENGTH": 8,
@@ -130,9 +131,9 @@ def test_dropout_is_on_in_every_epoch(tmp_path: Path, monkeypatch: pytest.Monkey
     seen: list[bool] = []
     make_examples = NextItemModel.make_examples
 
-    def watched(self: NextItemModel, batch: Batch) -> Examples:
+    def watched(self: NextItemModel, batch: Batch, kind: int, generator: torch.Generator | None) -> Examples:
         seen.append(self.training)
-        return make_examples(self, batch)
+        return make_examples(self, batch, kind, generator)
 
     monkeypatch.setattr(NextItemModel, "make_examples", watched)
     train(tmp_path, {}, epochs=2)

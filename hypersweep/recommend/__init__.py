@@ -48,9 +48,11 @@ def run_batch(batch: Sequence[tuple[Params, LiveTrial]]) -> Iterator[tuple[int, 
 
 
 def batch_free(settings: Mapping[str, Any]) -> Sequence[str] | None:
-    """What does not change the shape of a model, nor of its steps; None for a model that cannot be one of several."""
-    models = find_models(settings)
-    if not all(entry.is_stackable for entry in models):
+    """What does not change the shape of a model, nor of its steps; None for a model that cannot be one of several, as
+    compiled ones cannot."""
+    models, compiled = find_models(settings), settings.get("compile")
+    is_compiled = True in (compiled if isinstance(compiled, (list, tuple)) else (compiled,))
+    if is_compiled or not all(entry.is_stackable for entry in models):
         return None
     return [option.name for option in find_options(models) if option.is_free]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from hypersweep.errors import SettingsError
 from hypersweep.recommend.batches import Splits
 from hypersweep.recommend.checkpoints import Checkpoints
 from hypersweep.recommend.early_stopping import EarlyStopping
-from hypersweep.recommend.lanes import MapParts, open_lanes
+from hypersweep.recommend.lanes import MapParts, map_in_turn, open_lanes
 from hypersweep.recommend.models.catalog import find_models, find_options
 from hypersweep.recommend.options import find_conflicts, parse_settings
 from hypersweep.recommend.prepared import PreparedData
-from hypersweep.recommend.training import Metrics, Training, build_model
+from hypersweep.recommend.training import Metrics, Training, build_model, is_compiled
 from hypersweep.runner.contract import LiveTrial
 from hypersweep.trial import Params
 
@@ -28,7 +29,7 @@ def run_trial(params: Params, trial: LiveTrial) -> Mapping[str, Any]:
     """See `hypersweep.recommend.run`. Deterministic on a CPU, given the seed."""
     config = read_config(params, trial)
     device = find_device(trial)
-    with open_lanes(device) as map_parts:
+    with nullcontext(map_in_turn) if is_compiled(config) else open_lanes(device) as map_parts:
         torch.manual_seed(trial.seed)
         data = PreparedData.load(find_prepared(trial))
         splits = Splits(data, max_len=config["MAX_ITEM_LIST_LENGTH"], device=device)

@@ -74,6 +74,14 @@ TRAINING_OPTIONS = (
     Option("learner", "adam", kinds.LEARNER, "optimiser", is_free=True),
     Option("weight_decay", 0.0, kinds.NOT_NEGATIVE, "weight decay (L2 penalty) of the optimiser", is_free=True),
     Option("clip_grad_norm", None, kinds.optional(kinds.CLIP), "bound on the norm of the gradient", is_free=True),
+    Option("enable_amp", False, kinds.FLAG, "matrix products of the training in bfloat16: faster, less exact"),
+    Option(
+        "compile",
+        "auto",
+        kinds.one_of("auto", True, False),
+        "use torch's compiler; auto: where that pays back within the trial, which it does not on a CPU",
+    ),
+    Option("cuda_graphs", True, kinds.FLAG, "on CUDA, record a training step once and replay it: the same, faster"),
     Option("shuffle", True, kinds.FLAG, "shuffle the training rows before each epoch"),
     Option("eval_step", 1, kinds.whole(1), "epochs between validations", is_free=True),
     Option(

@@ -39,7 +39,6 @@ REFUSED = (
     Option(
         "valid_metric_bigger", True, kinds.only(True, "of these metrics bigger is better"), "direction of the score"
     ),
-    Option("enable_amp", False, kinds.only(False, "mixed precision is not built"), "mixed precision"),
     Option("nproc", 1, kinds.only(1, "a trial runs in one process"), "processes of a trial"),
     Option("world_size", -1, kinds.one_of(-1, 1), "processes of a trial"),
     Option("neg_sampling", None, kinds.unset("RecBole's old name of train_neg_sample_args"), "negative sampling"),

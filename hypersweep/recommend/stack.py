@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -21,40 +20,31 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hypersweep.recommend.models.dropout import Dropout, noise_from, noise_of
+from hypersweep.recommend.devices import is_host
+from hypersweep.recommend.models.dropout import Dropout, noise_of
 from hypersweep.recommend.models.next_item import Examples, NextItemModel, sum_counted
-from hypersweep.recommend.training import Step, Training, add_gradients, find_generators, finish_step, plan_step
+from hypersweep.recommend.step import Step, add_gradients, finish_step, has_diverged, mean_loss, mixed_precision
+from hypersweep.recommend.training import Training, replay_if_possible
 
 Losses = tuple[float, float]  # the mean of an epoch's steps, and its seconds
 Differentiated = list[tuple[int, Tensor, Sequence[Tensor | None]]]  # place, loss, gradients
 
 
 class OwnRandom:
-    """The random numbers of a trial that shares its process with others: torch's own within `active`."""
+    """The host's random numbers of a trial that shares its process with others: torch's own within `active`."""
 
-    def __init__(self, device: torch.device, seed: int) -> None:
-        self.generators = find_generators(device)
-        self.is_on_cpu = device.type == "cpu"
-        self.states: dict[str, Tensor] = {}
-        with self.active():
-            torch.manual_seed(seed)
+    def __init__(self, seed: int) -> None:
+        self.state = torch.Generator().manual_seed(seed).get_state()
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        before = self._get()
-        self._set(self.states)
+        before = torch.get_rng_state()
+        torch.set_rng_state(self.state)
         try:
             yield
         finally:
-            self.states = self._get()
-            self._set(before)
-
-    def _get(self) -> dict[str, Tensor]:
-        return {device: module.get_rng_state() for device, module in self.generators.items()}
-
-    def _set(self, states: Mapping[str, Tensor]) -> None:
-        for device, state in states.items():
-            self.generators[device].set_rng_state(state)
+            self.state = torch.get_rng_state()
+            torch.set_rng_state(before)
 
 
 class Stack:
@@ -83,46 +73,56 @@ class Stack:
         dropouts = [_find_dropouts(training.model) for training in self.trainings]
         for dropout, alike_dropouts in zip(_find_dropouts(self.encoder), zip(*dropouts, strict=True), strict=True):
             dropout.stacked = alike_dropouts
+        self.take_steps = replay_if_possible(self._take_steps, self.trainings)
 
     def train_epoch(self) -> list[Losses]:
         """Of each training what `Training.train_epoch` returns; the seconds are those of all of them."""
         started = time.perf_counter()
-        epochs = [training.draw_epoch() for training in self.trainings]
-        losses: list[list[float]] = [[] for _ in epochs]
+        epochs = [training.draw_batches() for training in self.trainings]
+        outcomes: list[list[Tensor]] = [[] for _ in epochs]
         going = list(range(len(epochs)))
-        while going:
-            steps: dict[int, Step] = {}
-            for place in list(going):
-                training = self.trainings[place]
-                with self.randoms[place].active():
-                    examples = next(epochs[place], None)
-                    if examples is None:
-                        going.remove(place)
-                        continue
-                    step = plan_step(training.model, examples, micro_batch_size=training.micro_batch_size)
-                if step is not None:
-                    steps[place] = step
-            for place, loss in self._take_steps(steps):
-                losses[place].append(loss)
-                if not math.isfinite(loss):
+        while drawn := self._draw(epochs, going):
+            kinds = tuple((place, kind) for place, (kind, _) in drawn.items())
+            rows = [index_B for _, index_B in drawn.values()]
+            for place, outcome in zip(drawn, self.take_steps(kinds, *rows), strict=True):
+                outcomes[place].append(outcome)
+                if is_host(outcome.device) and has_diverged(outcome):
                     going.remove(place)
+        losses = [mean_loss(own) for own in outcomes]
         seconds = time.perf_counter() - started
-        return [(sum(own) / max(1, len(own)), seconds) for own in losses]
+        return [(loss, seconds) for loss in losses]
 
-    def _take_steps(self, steps: Mapping[int, Step]) -> Iterator[tuple[int, float]]:
-        """A step of each of these trainings; gives the losses before."""
-        totals = {place: torch.zeros((), device=self.trainings[place].device) for place in steps}
-        for place in steps:
+    def _draw(
+        self, epochs: Sequence[Iterator[tuple[int, Tensor]]], going: Sequence[int]
+    ) -> dict[int, tuple[int, Tensor]]:
+        """The next batch of each training that goes on and has one."""
+        drawn = {}
+        for place in going:
+            with self.randoms[place].active():
+                batch = next(epochs[place], None)
+            if batch is not None:
+                drawn[place] = batch
+        return drawn
+
+    def _take_steps(self, kinds: Sequence[tuple[int, int]], *rows: Tensor) -> Tensor:
+        """A step of each of these trainings, given their places and the kinds and rows of their batches; returns what
+        `finish_step` does, for each."""
+        steps: dict[int, Step] = {}
+        for (place, kind), index_B in zip(kinds, rows, strict=True):
+            with self.randoms[place].active():
+                steps[place] = self.trainings[place].plan_step(kind, index_B)
             self.trainings[place].optimizer.zero_grad()
-        num_parts = max((len(step.parts) for step in steps.values()), default=0)
-        for part in range(num_parts):
+        totals = {place: torch.zeros((), device=step.num_counted.device) for place, step in steps.items()}
+        for part in range(max(len(step.parts) for step in steps.values())):
             for place, loss, gradients in self._differentiate(steps, part):
                 totals[place] += loss
                 add_gradients(self.parameters[place], gradients)
-        for place, total in totals.items():
-            training = self.trainings[place]
-            clip = training.config["clip_grad_norm"]
-            yield place, finish_step(self.parameters[place], training.optimizer, total, clip)
+        return torch.stack([self._finish(place, totals[place], step) for place, step in steps.items()])
+
+    def _finish(self, place: int, total: Tensor, step: Step) -> Tensor:
+        training = self.trainings[place]
+        clip = training.config["clip_grad_norm"]
+        return finish_step(self.parameters[place], training.optimizer, total, step.num_counted, clip)
 
     def _differentiate(self, steps: Mapping[int, Step], part: int) -> Differentiated:
         """As `training.differentiate`, the same part of all steps; those of other shapes apart."""
@@ -134,10 +134,11 @@ class Stack:
 
     def _differentiate_alike(self, group: Sequence[int], steps: Mapping[int, Step], part: int) -> Differentiated:
         is_whole = len(group) == len(self.trainings)
-        weights = [(w if is_whole else w[list(group)]).detach().requires_grad_() for w in self.weights]
+        stacked = self.weights if is_whole else [torch.stack([w[place] for place in group]) for w in self.weights]
+        weights = [w.detach().requires_grad_() for w in stacked]
         named = dict(zip(self.names, weights, strict=True))
         parts = [steps[place].parts[part] for place in group]
-        with noise_of([(place, self._find_noise(place, steps[place].seeds[part])) for place in group]):
+        with noise_of([(place, steps[place].noises[part]) for place in group]), self._mixed_precision():
             hidden_NBMD = torch.vmap(partial(functional_call, self.encoder))(
                 named, (torch.stack([one.item_seq_BL for one in parts]), torch.stack([one.asked_BM for one in parts]))
             )
@@ -145,18 +146,18 @@ class Stack:
         losses_N = []
         for at, place in enumerate(group):  # which predictions count differs, and each is a large product anyway
             bias_V = None if bias_NV is None else bias_NV[at]
-            loss = sum_counted(hidden_NBMD[at], vectors_NVD[at], bias_V, parts[at].target_BM)
-            losses_N.append(loss / steps[place].num_counted)
+            with self._mixed_precision():
+                loss = sum_counted(hidden_NBMD[at], vectors_NVD[at], bias_V, parts[at].target_BM)
+            losses_N.append(loss / steps[place].num_counted.clamp(min=1))
         gradients = torch.autograd.grad(torch.stack(losses_N).sum(), weights, allow_unused=True)
         return [
             (place, losses_N[at].detach(), [None if one is None else one[at] for one in gradients])
             for at, place in enumerate(group)
         ]
 
-    def _find_noise(self, place: int, seed: int) -> Callable[[], AbstractContextManager[None]]:
-        """Where `training.differentiate` has the noise of a part from: on a CPU its own generator, else torch's."""
-        random = self.randoms[place]
-        return partial(noise_from, torch.Generator().manual_seed(seed)) if random.is_on_cpu else random.active
+    def _mixed_precision(self) -> AbstractContextManager[Any]:
+        training = self.trainings[0]  # the option is not free
+        return mixed_precision(training.device, training.config["enable_amp"])
 
 
 class _Encoder(nn.Module):
@@ -168,6 +169,9 @@ class _Encoder(nn.Module):
         # torch.vmap minds the padding of the first model only.
         self.model.item_embedding.padding_idx = None
         self.model.item_embedding.register_forward_hook(_keep_padding)
+        for module in self.model.modules():
+            if isinstance(module, nn.Linear):
+                module.forward = partial(_multiply, module)  # type: ignore[method-assign]
 
     def forward(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
         return self.model.encode(item_seq_BL, asked_BM)
@@ -177,6 +181,12 @@ class _Encoder(nn.Module):
         bias_NV = weights.get("model.output_bias")
         vectors_NVD = weights["model.item_embedding.weight"][:, : self.model.vocab_size]
         return vectors_NVD.unbind(), None if bias_NV is None else bias_NV.unbind()
+
+
+def _multiply(linear: nn.Linear, x: Tensor) -> Tensor:
+    """What the layer computes. Within `torch.vmap`, `torch.autocast` does not see one with a bias."""
+    y: Tensor = nn.functional.linear(x, linear.weight)
+    return y + linear.bias.to(y.dtype)
 
 
 def _keep_padding(embedding: nn.Module, inputs: tuple[Tensor], x_BLD: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ def run_trials(batch: Sequence[tuple[Params, LiveTrial]]) -> Iterator[tuple[int,
     splits: Splits | None = None
     members: list[Member] = []
     for params, trial in batch:
-        random = OwnRandom(device, trial.seed)
+        random = OwnRandom(trial.seed)
         try:
             with random.active():
                 config = read_config(params, trial)

@@ -17,6 +17,8 @@ from hypersweep.recommend.models.dropout import Dropout
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 from hypersweep.recommend.models.transformer import FeedForward, SelfAttention, forbid, initialise
 
+MASKS_AT_RANDOM, MASKS_LAST = 0, 1  # kinds of batches
+
 
 class BERT4Rec(NextItemModel):
     """Histories with masks B × L to representations B × M × D; see the head of the file."""
@@ -70,18 +72,22 @@ class BERT4Rec(NextItemModel):
         out_BMD: Tensor = self.output_norm(F.gelu(self.output(x_BMD)))
         return out_BMD
 
-    def make_examples(self, batch: Batch) -> Examples:
-        """Masks each item with probability `mask_ratio`, or with probability `ft_ratio` the last of each row only.
+    def draw_kind(self) -> int:
+        """With probability `ft_ratio` the last item of each row is masked, else items at random."""
+        return MASKS_LAST if torch.rand(()) < self.ft_ratio else MASKS_AT_RANDOM
+
+    def make_examples(self, batch: Batch, kind: int, generator: torch.Generator | None = None) -> Examples:
+        """Masks each item with probability `mask_ratio`, or the last of each row only.
 
         The row's own target is not used. At most `max_asked` masked items of a row are asked for, the last ones; the
         first item of a row may be masked and is never asked for.
         """
         item_seq_BL = batch.item_seq_BL
-        if torch.rand(()) < self.ft_ratio:
+        if kind == MASKS_LAST:
             asked_BM = (batch.length_B - 1)[:, None]
             is_masked_BL = torch.zeros_like(item_seq_BL, dtype=torch.bool).scatter_(1, asked_BM, True)
         else:
-            draw_BL = torch.rand(item_seq_BL.shape, device=item_seq_BL.device)
+            draw_BL = torch.rand(item_seq_BL.shape, generator=generator, device=item_seq_BL.device)
             is_masked_BL = (draw_BL < self.mask_ratio) & (item_seq_BL > 0)
             place_L = torch.arange(item_seq_BL.shape[1], device=item_seq_BL.device)
             asked_BM = (place_L * is_masked_BL).topk(self.max_asked).values  # 0 where fewer are masked: never asked for

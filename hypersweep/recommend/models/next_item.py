@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hypersweep.recommend.batches import Batch
+from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.models.softmax_loss import sum_cross_entropy
 
 
@@ -25,11 +26,13 @@ class Examples:
     target_BM: Tensor
 
     def split(self, size: int, *, is_cut: bool) -> Iterator[Examples]:
-        """Parts of at most `size` rows; if cut, of rows of similar lengths, without positions where all are padded."""
-        rows_B = torch.arange(len(self.target_BM), device=self.target_BM.device)
-        length_B = torch.full_like(rows_B, self.item_seq_BL.shape[1])
-        if is_cut:
-            length_B, rows_B = (self.item_seq_BL > 0).sum(dim=1).sort(descending=True, stable=True)
+        """Parts of at most `size` rows; if cut, of rows of similar lengths, without positions where all are padded,
+        which have to be waited for."""
+        if not is_cut:
+            parts = (torch.split(tensor, size) for tensor in (self.item_seq_BL, self.asked_BM, self.target_BM))
+            yield from map(Examples, *parts)
+            return
+        length_B, rows_B = (self.item_seq_BL > 0).sum(dim=1).sort(descending=True, stable=True)
         for rows, length in zip(torch.split(rows_B, size), length_B[::size].tolist(), strict=True):
             yield Examples(self.item_seq_BL[rows, :length], self.asked_BM[rows], self.target_BM[rows])
 
@@ -54,8 +57,13 @@ class NextItemModel(nn.Module, ABC):
     def encode(self, item_seq_BL: Tensor, asked_BM: Tensor) -> Tensor:
         """The representation at the asked positions, B × M × D."""
 
-    def make_examples(self, batch: Batch) -> Examples:
-        """What a training batch teaches; draws what is random for the whole batch."""
+    def draw_kind(self) -> int:
+        """Of what kind the next training batch is, if there are several: what decides its shapes, drawn on the host."""
+        return 0
+
+    def make_examples(self, batch: Batch, kind: int, generator: torch.Generator | None = None) -> Examples:
+        """What a training batch of this kind teaches; what is random for the whole batch is drawn from `generator`, on
+        the batch's device (None: torch's own)."""
         return Examples(batch.item_seq_BL, (batch.length_B - 1)[:, None], batch.target_B[:, None])
 
     def ask_next(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -71,7 +79,7 @@ class NextItemModel(nn.Module, ABC):
     def score(self, batch: Batch) -> Tensor:
         """The scores of all items and the padding, B × V."""
         item_seq_BL, asked_B1 = self.ask_next(batch)
-        if self.ignores_padding and asked_B1.device.type == "cpu":  # elsewhere the length would have to be waited for
+        if self.ignores_padding and is_host(asked_B1.device):  # elsewhere the length would have to be waited for
             item_seq_BL = item_seq_BL[:, : int(asked_B1.max()) + 1]
         hidden_BD = self.encode(item_seq_BL, asked_B1).squeeze(1)
         score_BV = hidden_BD @ self._item_vectors().T
@@ -83,5 +91,7 @@ class NextItemModel(nn.Module, ABC):
 
 def sum_counted(hidden_BMD: Tensor, vector_VD: Tensor, bias_V: Tensor | None, target_BM: Tensor) -> Tensor:
     """The cross entropy of the predictions that count, summed, of these representations, item vectors and biases."""
+    if not is_host(target_BM.device):  # how many count would have to be waited for
+        return sum_cross_entropy(hidden_BMD.flatten(0, 1), vector_VD, bias_V, target_BM.flatten())
     counts_BM = target_BM > 0
     return sum_cross_entropy(hidden_BMD[counts_BM], vector_VD, bias_V, target_BM[counts_BM])

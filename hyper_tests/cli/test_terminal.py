@@ -168,6 +168,40 @@ def test_a_terminal_without_room_for_all_columns_says_so(folder: Path) -> None:
     assert whole.splitlines()[0].rstrip().endswith("test ndcg@10  duration_s")
 
 
+NAMES = (
+    "learning_rate",
+    "attn_dropout_prob",
+    "hidden_dropout_prob",
+    "train_batch_size",
+    "MAX_ITEM_LIST_LENGTH",
+    "text",
+)
+TEXT = "abcdefghijkl"
+
+
+@pytest.mark.parametrize(
+    ("width", "num_params", "text"), [(200, 6, TEXT), (90, 6, TEXT), (70, 6, "abcd"), (40, 2, "0.5")]
+)
+def test_parameters_are_cut_or_left_out_where_a_terminal_is_narrow(
+    folder: Path, width: int, num_params: int, text: str
+) -> None:
+    """The number, the state and the score stay whole, and headings are cut before values."""
+    space = "".join(f"{name} choice [0.5]\n" for name in NAMES[:-1])
+    (folder / "hyper.test").write_text(f"{space}{NAMES[-1]} choice ['{TEXT}']\n")
+    assert hypersweep("run", "--command", "echo 0.25", cwd=folder).returncode == 0
+    with terminal(folder, "trials", width=width) as child:
+        heading, row, *rest = re.sub(r"\x1b\[\d*m", "", output(child)).splitlines()
+    number, state, *params, score = heading.split()[: num_params + 3]
+    assert (number, state, score) == ("number", "state", "score")
+    assert all(name.startswith(shown.rstrip("…")) for name, shown in zip(NAMES, params, strict=False))
+    number, state, *values, score = row.split()[: num_params + 3]
+    assert (number, state, score) == ("0", "finished", "0.25")
+    assert values[:5] == ["0.5"] * min(num_params, 5)
+    assert values[-1].startswith(text)
+    assert max(len(heading), len(row)) <= width
+    assert [name for name in NAMES if name in "".join(rest)] == list(NAMES[num_params:])
+
+
 @pytest.mark.parametrize("width", [100, 40])
 def test_ctrl_c_stops_and_says_how_to_go_on(folder: Path, width: int) -> None:
     """On the narrow terminal the last line of the view is cut, and the terminal's own ^C comes after it."""

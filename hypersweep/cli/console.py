@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 
 from rich.cells import cell_len
@@ -28,6 +28,8 @@ MAX_RUNNING = 8
 BAR_WIDTH = 24
 ECHO_WIDTH = 3  # a line as wide as the terminal would wrap under the ^C that the terminal echoes
 MIN_ERROR_WIDTH = 40
+MIN_WIDTH, MIN_VALUE_WIDTH = 4, 8  # what is left at least of a heading, and of a value, that is cut
+_WHOLE = ("number", "state", "score", "error", "step")  # columns that are never cut
 
 
 @contextlib.contextmanager
@@ -172,25 +174,50 @@ def _line(text: str, style: str = "") -> Text:
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], *, may_drop: Callable[[str], bool]) -> list[str]:
-    """A table on stdout. On a terminal that is too narrow, columns that it may drop are left out from the right; gives
-    their names."""
+    """A table on stdout. On a terminal that is too narrow, columns that it may drop are left out from the right, then
+    those that need not be whole are cut, headings before values, and left out at last; gives the names of what is left
+    out."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=10_000)
-    widths = {
-        name: max(map(cell_len, (name, *column))) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
+    values = {name: max(map(cell_len, cells)) for name, cells in zip(names, zip(*rows, strict=True), strict=True)}
+    widths = {name: max(width, cell_len(name)) for name, width in values.items()}
     if "error" in widths:
         widths["error"] = min(widths["error"], MIN_ERROR_WIDTH)
-    left_out: list[str] = []
-    for name in filter(may_drop, reversed(names)):
-        if sum(widths.values()) + 2 * (len(widths) - 1) > console.width:
-            left_out.insert(0, name)
-            del widths[name]
+    _drop(widths, [name for name in names if may_drop(name)], dict(widths), console.width)
+    values = {name: max(width, MIN_WIDTH) for name, width in values.items() if name in widths and name not in _WHOLE}
+    cut_values = {name: min(width, MIN_VALUE_WIDTH) for name, width in values.items()}
+    _drop(widths, list(values), {**widths, **cut_values}, console.width)
+    for least in (values, cut_values):
+        _cut(widths, least, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in widths:
-        table.add_column(name, no_wrap=name != "error", overflow="fold" if name == "error" else "ellipsis")
+    for name, width in widths.items():
+        if name == "error":
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, width=width, no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(Text(cell) for name, cell in zip(names, row, strict=True) if name in widths))
     console.print(table)
-    return left_out
+    return [name for name in names if name not in widths]
+
+
+def _excess(widths: Iterable[int], room: int) -> int:
+    """By how much a table with columns of these widths is too wide."""
+    widths = list(widths)
+    return sum(widths) + 2 * (len(widths) - 1) - room
+
+
+def _drop(widths: dict[str, int], names: Sequence[str], needed: Mapping[str, int], room: int) -> None:
+    """Leave out the last of the columns, as many as need be for what each of the others needs."""
+    for name in reversed(names):
+        if _excess((needed[other] for other in widths), room) > 0:
+            del widths[name]
+
+
+def _cut(widths: dict[str, int], least: Mapping[str, int], room: int) -> None:
+    """Make the widest columns narrower, down to their least width, as far as need be."""
+    for _ in range(_excess(widths.values(), room)):
+        wide = [name for name, width in widths.items() if width > least.get(name, width)]
+        if wide:
+            widths[max(wide, key=lambda name: widths[name])] -= 1

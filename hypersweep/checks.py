@@ -19,7 +19,7 @@ from hypersweep.errors import (
 )
 from hypersweep.events import Noted, OnEvent
 from hypersweep.limits import Limits
-from hypersweep.place import Place, tell_holder
+from hypersweep.place import Place, as_word, tell_holder
 from hypersweep.pool import Resources
 from hypersweep.request import DEFAULT_SEED, Resolved, SessionOptions, read_settings, read_space
 from hypersweep.runner import Key
@@ -165,7 +165,7 @@ def refuse_foreign_log(place: Place) -> None:
     if place.log.exists():
         raise ResultLogError(
             f"{place.log}: is there already, and no sweep of hypersweep that made it; expected no such file. "
-            f"Take its trials as finished: --from-result {place.log}; or write elsewhere: --out DIR"
+            f"Take its trials as finished: --from-result {as_word(place.log)}; or write elsewhere: --out DIR"
         )
 
 
@@ -176,11 +176,11 @@ def refuse_existing(place: Place) -> None:
         if study.is_running:
             raise StoreError(
                 f"{place.folder}: another controller runs it{tell_holder(place.lock)}, got {counts}; expected no sweep "
-                f"here. See it: hypersweep status {place.folder}"
+                f"here. See it: hypersweep status {as_word(place.folder)}"
             )
     raise StoreError(
         f"{place.folder}: a sweep is here already ({counts}); expected none. Go on with it: --resume, or "
-        f"hypersweep resume {place.folder}; start anew and keep the old one aside: --restart"
+        f"hypersweep resume {as_word(place.folder)}; start anew and keep the old one aside: --restart"
     )
 
 

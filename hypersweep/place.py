@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -130,6 +131,11 @@ def _read_mounts(text: str) -> Iterator[tuple[str, str]]:
             yield re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[1]), fields[2]
 
 
+def as_word(path: Path) -> str:
+    """The path as a word of a command for the shell, for what is told to be run."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
+
+
 class ControllerLock:
     """One controller at a time: an flock that dies with its holder and is not inherited by children.
 
@@ -148,7 +154,7 @@ class ControllerLock:
             os.close(self.descriptor)
             raise StoreError(
                 f"{path.parent}: another controller runs this sweep{tell_holder(path)}; expected one at a time. "
-                f"Wait for it or stop it; meanwhile: hypersweep status {path.parent}"
+                f"Wait for it or stop it; meanwhile: hypersweep status {as_word(path.parent)}"
             ) from error
         holder = json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
         os.ftruncate(self.descriptor, 0)

@@ -6,6 +6,7 @@ import os
 import time
 
 from hypersweep.errors import ResultLogError
+from hypersweep.place import as_word
 from hypersweep.resultlog import format_block
 from hypersweep.study import Study
 
@@ -44,7 +45,7 @@ class ResultFile:
             temporary.unlink(missing_ok=True)
             raise ResultLogError(
                 f"{self.path}: {error.strerror}; expected to write the log. Every result is kept in "
-                f"{self.study.place.store}; mend the folder, then: hypersweep resume {self.study.place.folder}"
+                f"{self.study.place.store}; mend the folder, then: hypersweep resume {as_word(self.study.place.folder)}"
             ) from error
         finally:
             now = time.monotonic()

@@ -16,7 +16,7 @@ from hypersweep.definition import Definition
 from hypersweep.errors import StoreError
 from hypersweep.events import Noted, OnEvent
 from hypersweep.loop import Loop
-from hypersweep.place import ControllerLock, Place
+from hypersweep.place import ControllerLock, Place, as_word
 from hypersweep.pool import Description, Pool, Resources, Work, open_pool
 from hypersweep.provenance import describe_changes, take_record
 from hypersweep.search import Searcher
@@ -29,7 +29,7 @@ class SweepInterrupted(KeyboardInterrupt):
     """The sweep was stopped by a signal. Everything that had finished is kept, and `resume` goes on."""
 
     def __init__(self, place: Place) -> None:
-        super().__init__(f"interrupted; go on with: hypersweep resume {place.folder}")
+        super().__init__(f"interrupted; go on with: hypersweep resume {as_word(place.folder)}")
         self.place = place
 
 

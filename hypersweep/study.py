@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypersweep.budget import is_bound
 from hypersweep.combinations import IsOver, Standing, combine, count_states, list_standings, rank
 from hypersweep.errors import StoreError
+from hypersweep.place import as_word
 from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
 from hypersweep.selection import without_test
 from hypersweep.store import refuse_damage, translate_errors
@@ -190,7 +191,7 @@ class Study(SweepRecord):
             size = "any number" if self.size is None else f"0 to {self.size - 1}"
             raise StoreError(
                 f"{self.place.folder}: trial {number} has not been started; expected one of the trials ({size}). "
-                f"See which have: hypersweep trials {self.place.folder}"
+                f"See which have: hypersweep trials {as_word(self.place.folder)}"
             )
         return recorded
 

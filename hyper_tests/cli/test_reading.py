@@ -207,3 +207,14 @@ def test_an_empty_log_and_one_without_a_number(folder: Path, call: Call) -> None
         2,
         "old.result: score is nan in every trial; expected a number. Name another --metric\n",
     )
+
+
+def test_what_is_told_to_be_run_can_be_pasted(folder: Path, call: Call) -> None:
+    (folder / "my sweeps").mkdir()
+    assert call("run", "--runner", "train.py:fails_for_2", "--out", "my sweeps").code == 1
+    told = call("status", "my sweeps").out.splitlines()[-2]
+    assert told == "see a trial's log: hypersweep logs 1 'my sweeps/hyper.sweep'"
+    again = call("run", "--runner", "train.py:fails_for_2", "--out", "my sweeps")
+    assert "or hypersweep resume 'my sweeps/hyper.sweep'; start anew" in again.err
+    (folder / "my sweeps").rename("-s")
+    assert "hypersweep logs 1 ./-s/hyper.sweep" in call("status", "--", "-s").out

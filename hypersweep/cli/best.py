@@ -12,6 +12,7 @@ import click
 
 from hypersweep.cli.options import PATH, SCORE, GroupedCommand
 from hypersweep.errors import SelectionError, StoreError
+from hypersweep.place import as_word
 from hypersweep.spacefile import SUFFIXES
 from hypersweep.trial import Params, Result
 
@@ -72,7 +73,7 @@ def _best_of_sweep(path: str, metric: str | None, mode: Any) -> tuple[Params, Re
                 study.objective.judge(result)  # raises where nobody has said which of its metrics is the score
             raise SelectionError(
                 f"{study.place.folder}: no trial has finished with a score, got {study.tell_counts()}; expected one. "
-                f"See what happened: hypersweep status {study.place.folder}"
+                f"See what happened: hypersweep status {as_word(study.place.folder)}"
             )
     return best.trial.params, best.result, best.spread
 
@@ -97,5 +98,5 @@ def _open_study(path: str) -> Study:
     except StoreError as error:
         logs = sorted(Path(path).glob("*.result")) if Path(path).is_dir() else []
         if len(logs) == 1:
-            raise StoreError(f"{error}; a bare log is there: hypersweep best {logs[0]}") from error
+            raise StoreError(f"{error}; a bare log is there: hypersweep best {as_word(logs[0])}") from error
         raise

@@ -12,6 +12,7 @@ from hypersweep.cli.wording import format_params, list_failures
 from hypersweep.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_TRIALS_FAILED
 from hypersweep.events import OnEvent
 from hypersweep.interrupt import InterruptGuard, raise_interrupt
+from hypersweep.place import as_word
 from hypersweep.resultlog import format_best, format_meter
 from hypersweep.session import SweepInterrupted
 from hypersweep.study import Study
@@ -30,7 +31,7 @@ def show_session(start: Callable[[OnEvent], Study]) -> int:
         with Study(interruption.place) as study:
             counts, folder = study.tell_counts(), study.place.folder
         click.echo(
-            f"interrupted: saved in {folder}: {counts}; go on with: hypersweep resume {folder}",
+            f"interrupted: saved in {folder}: {counts}; go on with: hypersweep resume {as_word(folder)}",
             err=True,
         )
         return EXIT_INTERRUPTED
@@ -43,7 +44,7 @@ def _conclude(study: Study) -> int:
     counts, best, certificate = study.counts(), study.best(), certify(study)
     click.echo(certificate.tell(), err=True)
     failures = [(failed.trial.number, failed.error or "") for failed in study.trials("failed")]
-    for line in list_failures(failures, study.place.folder, MAX_LINES):
+    for line in list_failures(failures, study.place, MAX_LINES):
         click.echo(line, err=True)
     for trial in study.unscored(MAX_LINES):
         click.echo(f"nan: trial {trial.number} has no score that is a number: {format_params(trial.params)}", err=True)

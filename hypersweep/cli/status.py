@@ -12,6 +12,7 @@ from hypersweep.budget import is_bound
 from hypersweep.certificate import certify
 from hypersweep.cli.options import PATH
 from hypersweep.cli.wording import format_params, format_score, format_seconds, list_failures, name_trials
+from hypersweep.place import as_word
 from hypersweep.study import Study
 from hypersweep.sweeprecord import UNCHOSEN
 
@@ -63,20 +64,20 @@ def _as_lines(study: Study) -> list[str]:
         where, score = name_trials(best.trial.number, study.repeats), format_score(best.result, best.spread)
         lines.append(f"best: {where}, {score}, {format_params(best.trial.params)}")
     failures = [(failed.trial.number, failed.error or "") for failed in study.trials("failed")]
-    lines += list_failures(failures, study.place.folder, MAX_LINES)
+    lines += list_failures(failures, study.place, MAX_LINES)
     if counts["pruned"]:
-        lines.append(f"why trials were pruned: hypersweep trials {study.place.folder} --state pruned")
+        lines.append(f"why trials were pruned: hypersweep trials {as_word(study.place.folder)} --state pruned")
     if state == "stopped":
         lines.append(_tell_way_on(study))
     return lines
 
 
 def _tell_way_on(study: Study) -> str:
-    reason = study.end_reason
+    reason, folder = study.end_reason, as_word(study.place.folder)
     if reason is not None and is_bound(reason):
-        return f"go on with a larger bound: hypersweep resume {study.place.folder} {reason.split()[0]} …"
+        return f"go on with a larger bound: hypersweep resume {folder} {reason.split()[0]} …"
     score = " --metric NAME" if reason == UNCHOSEN else ""
-    return f"go on with: hypersweep resume {study.place.folder}{score}"
+    return f"go on with: hypersweep resume {folder}{score}"
 
 
 def _list_running(study: Study, counts: dict[str, int | None]) -> list[str]:

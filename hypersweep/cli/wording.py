@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from hypersweep.place import Place, as_word
 from hypersweep.repeats import Spread
 from hypersweep.selection import find_score_name
 from hypersweep.trial import Result
@@ -49,8 +49,9 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def list_failures(failures: Sequence[tuple[int, str]], folder: Path, most: int) -> list[str]:
+def list_failures(failures: Sequence[tuple[int, str]], place: Place, most: int) -> list[str]:
     """A line for each failed trial (number, error), and what to do about them."""
+    folder = as_word(place.folder)
     lines = [f"failed: trial {number}: {error}" for number, error in failures[:most]]
     if len(failures) > most:
         lines.append(f"… and {len(failures) - most} more: hypersweep trials {folder} --state failed")

@@ -108,6 +108,22 @@ def test_rows_have_a_column_for_each_parameter_and_metric(place: Place) -> None:
     assert rows[4]["error"] == "ValueError: four"
 
 
+def test_a_parameter_with_the_name_of_a_column_has_one_of_its_own(place: Place) -> None:
+    space = "".join(f"{name} choice [7]\n" for name in ("state", "score", "seed", "std", "x"))
+    run_sweep(place, define(space), ScriptedPool(end=end))
+    with Study(place) as study:
+        (row,) = (as_row(recorded, study.space.names) for recorded in study.trials())
+    assert (row["state"], row["score"], row["seed"]) == ("finished", 0.0, 7)
+    assert {row[f"param {name}"] for name in ("state", "score", "seed", "std")} == {row["x"]} == {7}
+
+
+def test_values_that_no_column_can_hold_stand_as_their_text(place: Place) -> None:
+    pytest.importorskip("polars")
+    run_sweep(place, define(f"x choice [1, {10**400}]\n"), ScriptedPool(end=end))
+    with Study(place) as study:
+        assert study.frame()["x"].to_list() == ["1", str(10**400)]
+
+
 def test_a_frame_has_all_trials(place: Place) -> None:
     pytest.importorskip("polars")
     run_sweep(place, define(SPACE), ScriptedPool(end=end))

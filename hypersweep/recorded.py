@@ -10,9 +10,16 @@ from typing import Any
 from hypersweep.errors import SelectionError
 from hypersweep.repeats import Spread
 from hypersweep.selection import Objective, seal
-from hypersweep.trial import Result, Trial, params_from_json
+from hypersweep.space import Value
+from hypersweep.trial import Result, Trial, is_storable, params_from_json
 
 COLUMNS = "number, params, seed, repeat, attempt, result, error, step, asked_at, started_at, ended_at"
+
+# The columns of rows that are no parameters.
+TAKEN = {
+    *("number", "state", "score", "attempt", "seed", "duration_s", "error"),
+    *("combination", "repeat", "mean", "std", "repeats"),  # of sweeps with repeats
+}
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,17 @@ def read_trial(objective: Objective, is_sealed: bool, *row: Any) -> RecordedTria
     return RecordedTrial(trial, state, judged, error, *step_and_times)
 
 
+def _needs_text(value: Value | None) -> bool:
+    return isinstance(value, tuple) or (type(value) is int and not is_storable(value))
+
+
 def as_row(recorded: RecordedTrial, names: Iterable[str]) -> dict[str, Any]:
-    """A trial as flat columns, those of the parameters by `names`: None for one that it does not have. Tuples and other
-    values that a column cannot mix stand as their text."""
+    """A trial as flat columns, those of the parameters by `names`: None for one that it does not have. Tuples and
+    whole numbers of more than 64 bits stand as their text. A parameter that bears the name of another column stands as
+    `param NAME`."""
     result = recorded.result
-    values = {name: recorded.trial.params.get(name) for name in names}
-    params = {name: str(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    values = {f"param {name}" if name in TAKEN else name: recorded.trial.params.get(name) for name in names}
+    params = {name: str(value) if _needs_text(value) else value for name, value in values.items()}
     return {
         "number": recorded.trial.number,
         "state": recorded.state,

@@ -94,8 +94,13 @@ def test_a_command_that_runs_too_long_can_write_its_checkpoint(
         "time.sleep(1000)\n"
     )
     runner = command(text.format(python=sys.executable), tmp_path)
-    assert run_one(name, place, runner, trial_timeout_s=2.0) == Failed(TIMED_OUT.error.replace("0.3 s", "2 s"))
-    assert (tmp_path / "asked").read_text() == "asked\n"
+    asked = tmp_path / "asked"
+    for timeout_s in (2, 8, 32):  # on a busy machine it may take long until the program can be asked
+        outcome = run_one(name, place, runner, trial_timeout_s=timeout_s)
+        assert outcome == Failed(TIMED_OUT.error.replace("0.3 s", f"{timeout_s} s"))
+        if asked.exists():
+            break
+    assert asked.read_text() == "asked\n"
     assert (place.trial_folder(0) / "checkpoint" / "weights").read_text() == "weights"
     assert log_of(place).count("x") >= 300_000
 

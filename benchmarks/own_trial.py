@@ -1,5 +1,6 @@
-"""A trial of the built-in recommenders up to its first validation. `python -m benchmarks.own_trial SETTINGS
-EVALUATIONS`: the settings as JSON, and how often to evaluate. Prints {"epoch_s", "evaluation_s", "peak_mib"}."""
+"""A trial of the built-in recommenders up to a validation: `python -m benchmarks.own_trial SETTINGS DEVICE EVALUATIONS
+EPOCHS`, the settings as JSON. Prints {"epoch_s", "evaluation_s", "peak_mib"}: the last of so many epochs, the median of
+so many evaluations, and the peak of the process (not of the device)."""
 
 from __future__ import annotations
 
@@ -21,24 +22,24 @@ from hypersweep.recommend.prepared import PreparedData
 from hypersweep.recommend.training import Training, build_model
 
 
-def measure(settings: dict[str, Any], num_evaluations: int) -> dict[str, float]:
+def measure(settings: dict[str, Any], device: torch.device, num_evaluations: int, num_epochs: int) -> dict[str, float]:
     (entry,) = find_models(settings)
     config = parse_settings(find_options([entry]), settings)
     torch.manual_seed(config["seed"])
-    device = torch.device("cpu")
     splits = Splits(PreparedData.load(prepare(settings)), max_len=config["MAX_ITEM_LIST_LENGTH"], device=device)
-    model = build_model(entry, config, vocab_size=splits.num_items + 1)
+    model = build_model(entry, config, vocab_size=splits.num_items + 1).to(device)
     with open_lanes(device) as map_parts:
         training = Training(model, splits, config, map_parts)
-        _, epoch_s = training.train_epoch()
+        epochs_s = [training.train_epoch()[1] for _ in range(num_epochs)]
         evaluations_s = []
         for _ in range(num_evaluations):
             begun = time.perf_counter()
             training.evaluate(splits.valid)
             evaluations_s.append(time.perf_counter() - begun)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"epoch_s": epoch_s, "evaluation_s": statistics.median(evaluations_s), "peak_mib": peak_mib}
+    return {"epoch_s": epochs_s[-1], "evaluation_s": statistics.median(evaluations_s), "peak_mib": peak_mib}
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(json.loads(sys.argv[1]), int(sys.argv[2]))))
+    settings, device, *numbers = sys.argv[1:]
+    print(json.dumps(measure(json.loads(settings), torch.device(device), *map(int, numbers))))

@@ -74,9 +74,9 @@ def measure_model(settings: dict[str, Any]) -> Iterator[Sequence[str]]:
         yield [settings["model"], measure, *numbers, f"{theirs[name] / ours[name]:.1f}"]
 
 
-def measure_own(settings: dict[str, Any]) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.own_trial", json.dumps(settings), str(NUM_EVALUATIONS)]
-    return run_json(command)
+def measure_own(settings: dict[str, Any], *, device: str = "cpu", num_epochs: int = 1) -> dict[str, float]:
+    numbers = [str(NUM_EVALUATIONS), str(num_epochs)]
+    return run_json([sys.executable, "-m", "benchmarks.own_trial", json.dumps(settings), device, *numbers])
 
 
 def measure_recbole(settings: dict[str, Any]) -> dict[str, float]:

@@ -28,6 +28,7 @@ from hypersweep.events import Event, Noted, OnEvent
 from hypersweep.limits import Limits
 from hypersweep.place import ControllerLock, Place, find_place, move_aside, refuse_network
 from hypersweep.pool import Resources
+from hypersweep.relocation import home_of, relocate
 from hypersweep.request import Request, Resolved, SessionOptions, resolve
 from hypersweep.resultfile import ResultFile
 from hypersweep.runner.reference import refuse_within_import
@@ -132,7 +133,7 @@ def resume(
     place = find_place(Path(path))
     refuse_network(place.folder)
     with ControllerLock(place.lock), Study(place) as study:
-        definition = check_sources(Definition.of(study), on_event, may_extend=extend)
+        definition = check_sources(relocate(Definition.of(study), study, on_event), on_event, may_extend=extend)
         return _run_existing(
             study,
             _with_score(definition, metric, mode),
@@ -147,7 +148,7 @@ def _go_on(request: Request, resolved: Resolved, on_event: OnEvent) -> Study:
     """`run --resume` where a sweep is: the same sweep must be asked for."""
     place, asked = resolved.place, resolved.definition
     with ControllerLock(place.lock), Study(place) as study:
-        recorded = Definition.of(study)
+        recorded = relocate(Definition.of(study), study, on_event)
         differences = describe_differences(recorded, asked)
         if request.threads is not None and request.threads != recorded.threads:
             differences.append(f"threads: {recorded.threads} in the sweep, {request.threads} now")
@@ -190,8 +191,8 @@ def _begin(request: Request, resolved: Resolved, on_event: OnEvent, *, may_move:
             _move_aside(place, on_event)
         elif is_own_log:
             on_event(Noted(f"{place.log} was moved to {move_aside([place.log])[0]}"))
-        decimals = {"decimals": definition.find_decimals(description.keys)}
-        meta = {**definition.to_meta(), **decimals, **_options_to_meta(resources, supervision, request.budget)}
+        found = {"decimals": definition.find_decimals(description.keys), "home": home_of(place)}
+        meta = {**definition.to_meta(), **found, **_options_to_meta(resources, supervision, request.budget)}
         with created_store(place, meta, adopted), Study(place) as study:
             if adopted:
                 on_event(Noted(f"{len(adopted)} finished trials were taken from {adopted_path}"))
@@ -258,8 +259,8 @@ def _options_to_meta(resources: Resources, supervision: Supervision, budget: Bud
 
 
 def _record_again(study: Study, definition: Definition, options: Mapping[str, Any]) -> None:
-    """Record what may be another at a resume: the session's options, the space if it has grown, and the score that
-    counts, by which the finished trials are judged anew.
+    """Record what may be another at a resume: the session's options, the space if it has grown, where its files are if
+    they were moved, and the score that counts, by which the finished trials are judged anew.
 
     Raises `SelectionError` if a result does not have it.
     """
@@ -271,8 +272,9 @@ def _record_again(study: Study, definition: Definition, options: Mapping[str, An
     with contextlib.closing(store), store.transaction():
         store.rescore(scores)
         meta = definition.to_meta()
-        for key in ("metric", "mode", "space", "older"):
+        for key in ("metric", "mode", "space", "older", "runner", "sources"):
             store.set_meta(key, meta[key])
+        store.set_meta("home", home_of(study.place))
         for key, value in options.items():
             store.set_meta(key, value)
         if meta["space"] != study.meta["space"]:

@@ -47,13 +47,23 @@ def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
         before, after = (record["versions"].get(package, "none") for record in (old, new))
         if before != after:
             changes.append(f"{package} has changed since the sweep began: {before} before, {after} now")
-    for path in sorted({*old["hashes"]["runner"], *new["hashes"]["runner"]}):
-        if old["hashes"]["runner"].get(path) != new["hashes"]["runner"].get(path):
-            changes.append(f"{path} has changed since the sweep began")
+    for path in _find_changed(old["hashes"]["runner"], new["hashes"]["runner"]):
+        changes.append(f"{path} has changed since the sweep began")
     if old["git"] != new["git"]:
         before, after = _tell_git(old["git"]), _tell_git(new["git"])
         changes.append(f"the git state has changed since the sweep began: {before} before, {after} now")
     return changes
+
+
+def _find_changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The files whose content is another, by path or, of those that were moved, by name; those that are gone, too."""
+    gone = {Path(path).name: path for path in before if path not in after}
+    changed = []
+    for path, digest in after.items():
+        former = path if path in before else gone.pop(Path(path).name, "")
+        if before.get(former) != digest:
+            changed.append(path)
+    return sorted([*changed, *gone.values()])
 
 
 def _tell_git(state: Mapping[str, Any] | None) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +9,34 @@ from pathlib import Path
 import pytest
 import torch
 
+from hyper_tests.processes import environment
 from hyper_tests.recommend.short_trials import ShortTrial, write_data
 from hypersweep.recommend.lanes import open_lanes
 from hypersweep.recommend.models.catalog import CATALOG
 
 CPU = torch.device("cpu")
+
+FILLING = """\
+import mmap, torch
+from pathlib import Path
+from hypersweep.recommend.lanes import open_lanes
+def read_large_kib():
+    return int(Path("/proc/self/smaps_rollup").read_text().split("AnonHugePages:")[1].split()[0])
+def fill(number):
+    return torch.full((2**20,), number)
+before = read_large_kib()
+asked = mmap.mmap(-1, 64 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+asked.madvise(mmap.MADV_HUGEPAGE)
+asked.write(bytes(64 << 20))
+given = read_large_kib() - before
+asked.close()
+before = read_large_kib()
+for again in range(2):
+    with open_lanes(torch.device("cpu")) as map_parts:
+        held = list(map_parts(fill, range(8)))
+    assert [int(one.max()) for one in held] == list(range(8))
+print(given, read_large_kib() - before)
+"""
 
 
 @pytest.fixture
@@ -68,3 +93,14 @@ def test_other_devices_have_no_lanes() -> None:
     with open_lanes(torch.device("cuda")) as map_parts:
         assert list(map_parts(lambda part: threading.current_thread(), range(2))) == [threading.main_thread()] * 2
         assert torch.get_num_threads() == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is known of the pages")
+def test_lanes_compute_in_large_pages() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILLING], env=environment(), check=True, stdout=subprocess.PIPE, text=True, timeout=100
+    )
+    given_kib, kib = map(int, done.stdout.split())
+    if given_kib == 0:
+        pytest.skip("this system has no large pages to give")
+    assert kib > 40 << 10  # of 64 MiB

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
@@ -21,6 +22,9 @@ _MALLOC = {
     "M_MMAP_THRESHOLD": (-3, 32 * 2**20),  # larger pieces stand outside the heap
     "M_TRIM_THRESHOLD": (-1, 512 * 2**20),  # so much may be free at its end
 }
+_M_TOP_PAD, _DEFAULT_TOP_PAD = -2, 2**17  # how much the heap grows by beyond what it has to
+_ROOM_BYTES = 384 * 2**20  # of the heap in large pages: what the lanes of a few threads need
+_LARGE_PAGE_BYTES = 2 * 2**20
 
 Part = TypeVar("Part")
 Computed = TypeVar("Computed")
@@ -59,6 +63,19 @@ def _keep_freed_memory() -> None:
     """Keep in the process what a part frees: the next one needs as much, and memory that had been given back in between
     comes from the system anew, page by page, each cleared. Other C libraries stay as they are."""
     with contextlib.suppress(AttributeError, OSError):
-        mallopt = ctypes.CDLL(None).mallopt
+        libc = ctypes.CDLL(None)
         for number, value in _MALLOC.values():
-            mallopt(number, value)
+            libc.mallopt(number, value)
+        _enlarge_pages(libc)
+
+
+def _enlarge_pages(libc: ctypes.CDLL) -> None:
+    """Let the heap grow once by what the lanes need, and have that part of it in large pages, if the system has some:
+    of small ones they go through more than the processor knows the places of."""
+    libc.malloc.restype = libc.sbrk.restype = ctypes.c_void_p
+    libc.mallopt(_M_TOP_PAD, _ROOM_BYTES)
+    libc.free(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(_MALLOC["M_MMAP_THRESHOLD"][1] // 2))))
+    libc.mallopt(_M_TOP_PAD, _DEFAULT_TOP_PAD)
+    end = libc.sbrk(0)
+    start = (end - _ROOM_BYTES) // _LARGE_PAGE_BYTES * _LARGE_PAGE_BYTES
+    libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_HUGEPAGE)

@@ -1,7 +1,7 @@
 """The parts of transformers as RecBole 1.2.1 builds them: post-norm layers with biases everywhere.
 
-Shapes: B rows, L positions, M asked positions (all L, or fewer in a last layer), D hidden size, F inner size, H heads
-of d = D / H.
+Shapes: B rows, L positions, M asked positions (all L, or fewer in a last layer), C vectors at once, D hidden size, H
+heads of d = D / H.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hypersweep.recommend.models.dropout import Dropout
+
+_CPU_NUMBERS = 2**19  # of the inner vectors, computed at once: what fits a CPU's cache
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -51,14 +53,23 @@ class FeedForward(nn.Module):
         super().__init__()
         self.expand = nn.Linear(hidden_size, inner_size)
         self.contract = nn.Linear(inner_size, hidden_size)
+        self.cpu_vectors = max(1, _CPU_NUMBERS // inner_size)
         self.act = ACTIVATIONS[act]
         self.dropout = Dropout(dropout)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
 
     def forward(self, x_BMD: Tensor) -> Tensor:
-        y_BMD = self.contract(self.act(self.expand(x_BMD)))
+        if x_BMD.device.type == "cpu":
+            parts = torch.split(x_BMD.flatten(0, -2), self.cpu_vectors)
+            y_BMD = torch.cat([self._transform(x_CD) for x_CD in parts]).view(x_BMD.shape)
+        else:
+            y_BMD = self._transform(x_BMD)
         out_BMD: Tensor = self.norm(x_BMD + self.dropout(y_BMD))
         return out_BMD
+
+    def _transform(self, x: Tensor) -> Tensor:
+        y: Tensor = self.contract(self.act(self.expand(x)))
+        return y
 
 
 class SelfAttention(nn.Module):

@@ -215,6 +215,9 @@ def _refer_to_runner(request: Request) -> tuple[RunnerReference, Callable[..., A
     if request.command is not None:
         if request.runner is not None:
             raise RunnerError("--command and --runner: both are given; expected one. Drop one of them")
+        if not request.command.strip():
+            got = repr(request.command)
+            raise RunnerError(f"--command: got {got}; expected a command for the shell. Give one, or name a --runner")
         return RunnerReference(request.command, is_command=True, directory=str(directory)), None
     if request.runner is None:
         return RunnerReference.parse(DEFAULT_RUNNER, directory), None

@@ -34,6 +34,10 @@ class Objective:
 
     def check(self) -> None:
         """Raises `SelectionError` for what can be refused before anything runs."""
+        if self.metric is not None and not self.metric.strip():
+            raise SelectionError(
+                f"--metric: got {self.metric!r}; expected the name of a metric. Name one, or leave it out"
+            )
         if self.metric is not None and _TEST_NAME.match(self.metric):
             raise _refuse_test(self.metric, ())
         if self.mode not in (None, "max", "min"):

@@ -16,7 +16,7 @@ from hypersweep.recorded import COLUMNS, RecordedTrial, as_row, read_trial
 from hypersweep.selection import without_test
 from hypersweep.store import refuse_damage, translate_errors
 from hypersweep.sweeprecord import SweepRecord
-from hypersweep.trial import Params, Result, Trial, params_from_json
+from hypersweep.trial import Params, Result, Trial, is_storable, params_from_json
 
 if TYPE_CHECKING:
     import polars
@@ -180,9 +180,8 @@ class Study(SweepRecord):
 
     def trial(self, number: int) -> RecordedTrial | None:
         """The trial of that number; None if it has not been started."""
-        return next(
-            self._read_trials(f"SELECT {self._state_column()}, {COLUMNS} FROM trials WHERE number = ?", number), None
-        )
+        sql = f"SELECT {self._state_column()}, {COLUMNS} FROM trials WHERE number = ?"
+        return next(self._read_trials(sql, number), None) if is_storable(number) else None
 
     def started(self, number: int) -> RecordedTrial:
         """The trial of that number; raises `StoreError` if it has not been started."""
@@ -227,7 +226,9 @@ class Study(SweepRecord):
         order = f"ORDER BY score IS NULL, {order}, number"
         # First the numbers, which the index alone can give.
         numbers = f"SELECT number FROM trials WHERE state = 'finished' {order} LIMIT ?"
-        return list(self._read_trials(f"{_FINISHED} AND number IN ({numbers}) {order}", count))
+        return list(
+            self._read_trials(f"{_FINISHED} AND number IN ({numbers}) {order}", min(count, self.num_recorded()))
+        )
 
     def unscored(self, count: int) -> list[Trial]:
         """The first `count` finished trials whose score is NaN."""

@@ -55,6 +55,8 @@ MISTAKES = {
     f"{PRODUCT} --seed 9999999999999999999999": r"^--seed: 'seed' is no seed, got 9999999999999999999999; expected ",
     f"{PRODUCT} --set seed=x": r"^--set seed=x: 'seed' is no seed, got 'x'; expected ",
     f"{PRODUCT} --metric test_ndcg": r"^--metric: a test metric cannot choose the best trial, got 'test_ndcg'; ",
+    f"{PRODUCT} --metric=": r"^--metric: got ''; expected the name of a metric\. Name one, or leave it out$",
+    "run --command=": r"^--command: got ''; expected a command for the shell\. Give one, or name a --runner$",
     f"{PRODUCT} --out text.txt": r"^text\.txt/hyper\.sweep: cannot be made \(Not a directory\); .*--out DIR",
     f"{PRODUCT} --out text.txt/deep": r"^text\.txt/deep/hyper\.sweep: cannot be made \(Not a directory\); .*--out DIR",
     f"{PRODUCT} --from-result nope.result": r"^nope\.result: there is no such file; expected .*Check the path",

@@ -180,6 +180,20 @@ def test_a_sweep_is_found_by(folder: Path, call: Call, path: str) -> None:
     assert call("logs", "0", *named).code == call("trials", *named).code == 0
 
 
+@pytest.mark.parametrize("words", ["logs", "trials --curve"])
+@pytest.mark.parametrize("number", ["6", "99999999999999999999"])
+def test_a_trial_that_there_is_not(full: Path, call: Call, words: str, number: str) -> None:
+    answer = call(*words.split(), number)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(
+        f"hyper.sweep: trial {number} has not been started; expected one of the trials (0 to 5)"
+    )
+
+
+def test_more_of_the_best_than_there_are(full: Path, call: Call) -> None:
+    assert call("trials", "--top", "99999999999999999999").out == call("trials", "--top", "6").out
+
+
 def test_several_sweeps_in_a_folder_are_listed(full: Path, call: Call) -> None:
     shutil.copytree("hyper.sweep", "again.sweep")
     shutil.copy("hyper.result", "again.result")

@@ -280,3 +280,16 @@ def test_a_pipe_that_nobody_reads(finished: Path) -> None:
     for _ in range(3):
         done = subprocess.run(["sh", "-c", line], cwd=finished, env=environment(), capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_error(folder: Path, closed: str) -> None:
+    """And no file gets their numbers: what trials and commands print is in none."""
+    python = f"{shlex.quote(sys.executable)} -m hypersweep"
+    for words in ("run --command 'echo said; echo 0.5'", "best", "trials --csv", "status"):
+        done = subprocess.run(
+            ["sh", "-c", f"{python} {words} {closed}"], cwd=folder, env=environment(), timeout=TIMEOUT_S
+        )
+        assert done.returncode == 0, words
+    assert (folder / "hyper.result").read_text().count("score : 0.5\n\n") == 6
+    assert hypersweep("logs", "3", cwd=folder).stdout == "said\n0.5\n"

@@ -69,6 +69,7 @@ def main() -> None:
     """The console script. Only here are hypersweep's errors caught: one red message, no traceback."""
     if sys.platform == "win32":
         fail("hypersweep runs on Linux and macOS; expected one of them. On Windows use it within WSL", EXIT_BAD_INPUT)
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks is escaped, as on stderr
     try:
@@ -86,6 +87,17 @@ def main() -> None:
         # The reader of our output has gone (`hypersweep trials | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _open_closed_streams() -> None:
+    """Of what was started with `>&-`: else the next file to be opened, the store perhaps, would get the number of a
+    stream, and with it what trials print."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 def fail(message: str, exit_code: int) -> None:

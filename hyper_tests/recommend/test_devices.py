@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from hyper_tests.recommend.builders import splits_of
-from hyper_tests.recommend.other_devices import take_host_for_another, without_numbers
+from hyper_tests.recommend.other_devices import as_shapes, take_host_for_another, without_numbers
 from hyper_tests.recommend.small_trainings import NO_DROPOUT, make_model, make_training, small_splits
 from hypersweep.recommend import stack
 from hypersweep.recommend.learners import OPTIMIZERS, build_optimizer, step_if
@@ -20,6 +21,7 @@ from hypersweep.recommend.models.bert4rec import MASKS_AT_RANDOM, MASKS_LAST
 from hypersweep.recommend.models.catalog import CATALOG
 from hypersweep.recommend.models.dropout import Dropout, noise_from
 from hypersweep.recommend.step import differentiate, plan_step
+from hypersweep.recommend.training import Training
 
 KINDS = [(name, 0) for name in CATALOG if name != "BERT4Rec"]
 KINDS += [("BERT4Rec", kind) for kind in (MASKS_AT_RANDOM, MASKS_LAST)]
@@ -44,10 +46,37 @@ def test_a_step_waits_for_nothing(name: str, kind: int) -> None:
         float(loss)
 
 
-@pytest.mark.parametrize("kinds", [(0, 0, 0), (0, 1, 0)])
-def test_a_joint_step_waits_for_nothing(kinds: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "learner"), [*((name, "adam") for name in CATALOG), ("SASRec", "sgd"), ("SASRec", "adagrad")]
+)
+def test_nor_does_its_end(name: str, learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms are clipped and the optimiser makes its step, or none, where the numbers are."""
+    settings = {"learner": learner, "clip_grad_norm": {"max_norm": 1.0}, "enable_amp": True}
+    assert take_step_without_numbers(name, settings, monkeypatch).shape == (2,)
+
+
+def test_one_that_is_not_fused_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataDependentOutputException, match="_local_scalar_dense"):
+        take_step_without_numbers("SASRec", {"learner": "rmsprop"}, monkeypatch)
+
+
+def take_step_without_numbers(name: str, settings: dict[str, Any], patch: pytest.MonkeyPatch) -> Tensor:
+    take_host_for_another(patch)
+    patch.setattr("hypersweep.recommend.training.make_generator", lambda device, is_compiled: torch.Generator())
+    splits = small_splits()
+    with FakeTensorMode() as mode:
+        model, config = make_model(name, settings)
+        outcome: Tensor = Training(model.train(), as_shapes(splits, mode), config).take_step(0, torch.arange(6))
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("BERT4Rec", (0, 0, 0)), ("BERT4Rec", (0, 1, 0)), ("LightSANs", (0, 0, 0)), ("SASRec", (0, 0, 0))],
+)
+def test_a_joint_step_waits_for_nothing(name: str, kinds: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> None:
     take_host_for_another(monkeypatch)
-    trainings = [make_training("BERT4Rec") for _ in kinds]
+    trainings = [make_training(name) for _ in kinds]
     for training in trainings:
         training.model.to("meta").train()
         training.splits = without_numbers(training.splits)

@@ -30,7 +30,7 @@ OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = {
     "rmsprop": _unwrap(RMSprop),  # which torch has not fused
 }
 _FUSED_ELSEWHERE = ("sgd", "adagrad")  # on other devices than the host's; there it gains nothing
-_CAPTURABLE = ("adam", "adamw", "rmsprop")  # those that have to be told that a CUDA graph will hold their steps
+_CAPTURABLE = ("adam", "adamw")  # those of the fused that have to be told that a CUDA graph will hold their steps
 
 
 def build_optimizer(

@@ -69,7 +69,8 @@ class CudaGraphs:
         graph = torch.cuda.CUDAGraph()
         for generator in self.generators:
             graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, pool=self.pool):
+        before = torch.cuda.current_stream(own_inputs[0].device)
+        with torch.cuda.stream(before), torch.cuda.graph(graph, pool=self.pool):  # one that fails leaves its own stream
             output = compute(own_inputs)
 
         def replay(inputs: Sequence[Tensor]) -> Tensor:

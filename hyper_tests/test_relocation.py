@@ -95,6 +95,16 @@ def test_the_folder_above_may_have_moved_with_it(old: Path, monkeypatch: pytest.
         assert study.meta["runner"]["directory"] == str(project)
 
 
+def test_a_link_to_a_sweep_moves_nothing(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(old)
+    begin("hyper.test")
+    (tmp_path / "value").write_text("2")
+    (tmp_path / "hyper.sweep").symlink_to(old / "hyper.sweep")
+    told: list[Event] = []
+    assert go_on(tmp_path, told) == [1, 1, 1]
+    assert not any("moved" in text for text in notes(told))
+
+
 def test_what_stays_where_it_was_is_taken_from_there(
     old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

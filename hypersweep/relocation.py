@@ -15,7 +15,7 @@ from hypersweep.study import Study
 
 def home_of(place: Place) -> str:
     """Where the sweep lies, as it is recorded when it begins."""
-    return str(place.folder.parent.resolve())
+    return str(place.folder.resolve().parent)
 
 
 def relocate(definition: Definition, study: Study, on_event: OnEvent) -> Definition:

@@ -212,6 +212,7 @@ def test_mixed_precision(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 def test_compiled() -> None:
     plain, compiled = (

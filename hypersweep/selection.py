@@ -49,14 +49,13 @@ class Objective:
         Raises `SelectionError` if the result does not have the metric, or has several and none is named.
         """
         self.check()
-        names = list(without_test(result.valid))
         if self.metric is None and result.score is not None:
-            name = names[0] if len(names) == 1 else ""
-            return result.judged(result.score, self._is_bigger(name, result.bigger))
+            names = list(without_test(result.valid)) if result.bigger is None else []
+            return result.judged(result.score, self._is_bigger(names[0] if len(names) == 1 else "", result.bigger))
         name = self._choose_metric(result)
-        is_own = len(names) == 1 or result.valid[name] == result.score
-        own = result.bigger if is_own else None
-        return result.judged(result.valid[name], self._is_bigger(name, own))
+        score = result.valid[name]
+        is_own = self.metric is None or score == result.score or len(without_test(result.valid)) == 1
+        return result.judged(score, self._is_bigger(name, result.bigger if is_own else None))
 
     def refuse_test(self, result: Result) -> None:
         """Raises `SelectionError` if the metric is one of the result's test metrics only."""

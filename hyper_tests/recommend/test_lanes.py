@@ -103,4 +103,4 @@ def test_lanes_compute_in_large_pages() -> None:
     given_kib, kib = map(int, done.stdout.split())
     if given_kib == 0:
         pytest.skip("this system has no large pages to give")
-    assert kib > 40 << 10  # of 64 MiB
+    assert kib > given_kib / 4  # both were to be 64 MiB

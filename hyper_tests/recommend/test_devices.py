@@ -16,6 +16,7 @@ from hyper_tests.recommend.builders import splits_of
 from hyper_tests.recommend.other_devices import as_shapes, take_host_for_another, without_numbers
 from hyper_tests.recommend.small_trainings import NO_DROPOUT, make_model, make_training, small_splits
 from hypersweep.recommend import stack
+from hypersweep.recommend.devices import make_generator
 from hypersweep.recommend.learners import OPTIMIZERS, build_optimizer, step_if
 from hypersweep.recommend.models.bert4rec import MASKS_AT_RANDOM, MASKS_LAST
 from hypersweep.recommend.models.catalog import CATALOG
@@ -132,6 +133,17 @@ def test_it_goes_on_as_if_unbroken(name: str, monkeypatch: pytest.MonkeyPatch) -
     again.train_epoch()
     again.restore(state)
     assert [again.train_epoch()[0] for _ in range(2)] == expected
+
+
+def test_the_seed_decides_the_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_host_for_another(monkeypatch)
+
+    def draw(seed: int) -> list[float]:
+        torch.manual_seed(seed)
+        generator = make_generator(torch.device("cpu"), is_compiled=False)
+        return torch.rand(3, generator=generator).tolist()
+
+    assert draw(1) == draw(1) != draw(2)
 
 
 class Watched:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from hyper_tests.recommend.other_devices import take_host_for_another
 from hyper_tests.recommend.small_trainings import make_training
 from hypersweep.recommend.models.catalog import CATALOG
-from hypersweep.recommend.replay import MAX_RECORDINGS, NUM_WARM_UPS, Compute, CudaGraphs, Replay
-from hypersweep.recommend.training import Training
+from hypersweep.recommend.replay import MAX_COUNTED, MAX_RECORDINGS, NUM_WARM_UPS, Compute, CudaGraphs, Replay
+from hypersweep.recommend.training import Training, replay_if_possible
 
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
 
@@ -61,6 +63,29 @@ def test_no_more_than_so_many_are_kept() -> None:
         for key in range(MAX_RECORDINGS + 3):
             assert replay(key, torch.ones(1)).item() == key
     assert recorder.num_recordings == MAX_RECORDINGS
+
+
+def test_no_more_than_so_many_are_counted() -> None:
+    recorder = Recorder()
+    replay = Replay(lambda key, given: given * key, recorder.record)
+    for key in (*range(3 * MAX_COUNTED), *[0] * NUM_WARM_UPS):
+        assert replay(key, torch.ones(1)).item() == key
+    assert len(replay.num_calls) == MAX_COUNTED
+    assert recorder.num_recordings == 1, "of the first, which came again"
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_replayed"),
+    [({}, True), ({"learner": "sgd"}, True), ({"learner": "rmsprop"}, False), ({"cuda_graphs": False}, False)],
+)
+def test_whose_steps_are_replayed(changed: dict[str, Any], is_replayed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of trainings on CUDA of which all can be."""
+    take_host_for_another(monkeypatch)
+    trainings = [make_training("SASRec"), make_training("SASRec", **changed)]
+    assert replay_if_possible(torch.clone, trainings) is torch.clone, "on the host"
+    monkeypatch.setattr(Training, "device", torch.device("cuda"))
+    monkeypatch.setattr("hypersweep.recommend.training.CudaGraphs", lambda generators: Recorder())
+    assert isinstance(replay_if_possible(torch.clone, trainings), Replay) == is_replayed
 
 
 def test_what_cannot_be_recorded_is_computed() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 NUM_WARM_UPS = 3  # calls before a recording: libraries and optimisers get what they need at their first ones
 MAX_RECORDINGS = 4
+MAX_COUNTED = 64  # cases: where there are more, as in joint steps of many kinds, hardly any comes again
 
 Compute = Callable[[Sequence[Tensor]], Tensor]
 Record = Callable[[Compute, Sequence[Tensor]], Compute]
@@ -42,6 +43,8 @@ class Replay:
         return self.compute(key, *inputs)
 
     def _is_due(self, case: Hashable) -> bool:
+        if case not in self.num_calls and len(self.num_calls) == MAX_COUNTED:
+            return False
         self.num_calls[case] += 1
         return self.is_possible and self.num_calls[case] > NUM_WARM_UPS and len(self.recordings) < MAX_RECORDINGS
 

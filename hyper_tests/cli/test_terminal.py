@@ -282,6 +282,17 @@ def test_a_pipe_that_nobody_reads(finished: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", ["trials", "best", "run --runner train.py:f --pool inline --restart", "--help"])
+def test_a_full_disk_under_the_output_is_told_in_one_line(finished: Path, words: str) -> None:
+    line = f"{shlex.quote(sys.executable)} -m hypersweep {words} > /dev/full"
+    done = subprocess.run(["sh", "-c", line], cwd=finished, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("stdout: cannot be written (No space left on device); expected room")
+    assert "Traceback" not in done.stderr
+    assert hypersweep("status", cwd=finished).stdout.startswith("hyper.sweep: finished, 400 finished")
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_are_no_error(folder: Path, closed: str) -> None:
     """And no file gets their numbers: what trials and commands print is in none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -85,8 +86,19 @@ def main() -> None:
         fail(str(error) or "interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone (`hypersweep trials | head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _give_up_output()
+        message = f"stdout: cannot be written ({error.strerror}); expected room for the output. Make some, or print "
+        fail(f"{message}elsewhere: what was recorded of a sweep is safe", EXIT_BAD_INPUT)
+
+
+def _give_up_output() -> None:
+    """What is still to be written to stdout goes nowhere, so that Python does not try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams() -> None:

@@ -11,9 +11,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from hypersweep.recommend import devices, evaluation, learners, stack, step, training
 from hypersweep.recommend.batches import Rows, Splits
-from hypersweep.recommend.models import dropout, next_item, softmax_loss
+from hypersweep.recommend.models import dropout, next_item, softmax_loss, transformer
 
-HAVE_WAYS = (devices, dropout, evaluation, learners, next_item, softmax_loss, stack, step, training)
+HAVE_WAYS = (devices, dropout, evaluation, learners, next_item, softmax_loss, stack, step, training, transformer)
 
 
 def take_host_for_another(patch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.models.dropout import Dropout
 
-_CPU_NUMBERS = 2**19  # of the inner vectors, computed at once: what fits a CPU's cache
+_HOST_NUMBERS = 2**19  # of the inner vectors, computed at once: what fits a CPU's cache
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -53,14 +54,14 @@ class FeedForward(nn.Module):
         super().__init__()
         self.expand = nn.Linear(hidden_size, inner_size)
         self.contract = nn.Linear(inner_size, hidden_size)
-        self.cpu_vectors = max(1, _CPU_NUMBERS // inner_size)
+        self.num_at_once = max(1, _HOST_NUMBERS // inner_size)
         self.act = ACTIVATIONS[act]
         self.dropout = Dropout(dropout)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
 
     def forward(self, x_BMD: Tensor) -> Tensor:
-        if x_BMD.device.type == "cpu":
-            parts = torch.split(x_BMD.flatten(0, -2), self.cpu_vectors)
+        if is_host(x_BMD.device):
+            parts = torch.split(x_BMD.flatten(0, -2), self.num_at_once)
             y_BMD = torch.cat([self._transform(x_CD) for x_CD in parts]).view(x_BMD.shape)
         else:
             y_BMD = self._transform(x_BMD)

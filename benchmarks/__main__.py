@@ -12,7 +12,7 @@ import sys
 
 from benchmarks import report
 
-NAMES = ("engine", "million", "cluster", "search", "pruning", "quality", "recommend", "gpu")
+NAMES = ("engine", "million", "cluster", "search", "pruning", "quality", "rows", "recommend", "gpu")
 
 
 def main() -> None:

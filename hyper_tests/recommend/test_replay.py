@@ -13,6 +13,7 @@ from hyper_tests.recommend.other_devices import take_host_for_another
 from hyper_tests.recommend.small_trainings import make_training
 from hypersweep.recommend.models.catalog import CATALOG
 from hypersweep.recommend.replay import MAX_COUNTED, MAX_RECORDINGS, NUM_WARM_UPS, Compute, CudaGraphs, Replay
+from hypersweep.recommend.stack import OwnRandom, Stack
 from hypersweep.recommend.training import Training, replay_if_possible
 
 on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
@@ -100,9 +101,29 @@ def test_what_cannot_be_recorded_is_computed() -> None:
         assert replay(2, torch.ones(1)).item() == 2
     with pytest.warns(UserWarning, match="not recorded as CUDA graphs, which makes them slower: operation not"):
         assert replay(2, torch.ones(1)).item() == 2
-    for _ in range(NUM_WARM_UPS + 1):
-        assert replay(3, torch.ones(1)).item() == 3
+    for _ in range(2):
+        for _ in range(NUM_WARM_UPS + 1):
+            assert replay(3, torch.ones(1)).item() == 3
+        replay.forget()
     assert len(tried) == 1, "once is enough"
+
+
+def test_a_stack_records_anew_what_is_left_of_it() -> None:
+    """The weights of those that stay lie elsewhere then."""
+    recorder, told = Recorder(), []
+    for is_replayed in (False, True):
+        trainings = [make_training("SASRec", learning_rate=rate) for rate in (0.01, 0.02, 0.03)]
+        stack = Stack(trainings, [OwnRandom(seed) for seed in range(3)])
+        if is_replayed:
+            stack.take_steps = Replay(stack.take_steps, recorder.record)
+        losses = [stack.train_epoch() for _ in range(4)]
+        num_before = recorder.num_recordings
+        stack.remove(trainings[1])
+        assert not (isinstance(stack.take_steps, Replay) and stack.take_steps.recordings), "their memory is free"
+        losses += [stack.train_epoch() for _ in range(4)]
+        told.append([[loss for loss, _ in epoch] for epoch in losses])
+    assert 0 < num_before < recorder.num_recordings
+    assert told[1] == told[0]
 
 
 @pytest.mark.parametrize("name", CATALOG)

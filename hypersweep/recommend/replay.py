@@ -30,9 +30,13 @@ class Replay:
     def __init__(self, compute: Callable[..., Tensor], record: Record) -> None:
         self.compute = compute
         self.record = record
+        self.is_possible = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was recorded, and its memory: the numbers that it computes with have moved."""
         self.num_calls: Counter[Hashable] = Counter()
         self.recordings: dict[Hashable, Compute] = {}
-        self.is_possible = True
 
     def __call__(self, key: Hashable, *inputs: Tensor) -> Tensor:
         case = (key, *(tensor.shape for tensor in inputs))

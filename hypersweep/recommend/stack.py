@@ -23,6 +23,7 @@ from torch.func import functional_call
 from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.models.dropout import Dropout, noise_of
 from hypersweep.recommend.models.next_item import Examples, NextItemModel, sum_counted
+from hypersweep.recommend.replay import Replay
 from hypersweep.recommend.step import Step, add_gradients, finish_step, has_diverged, mean_loss, mixed_precision
 from hypersweep.recommend.training import Training, replay_if_possible
 
@@ -56,6 +57,7 @@ class Stack:
         self.encoder = _Encoder(trainings[0].model)
         self.names = [name for name, _ in self.encoder.named_parameters()]
         self._stack()
+        self.take_steps = replay_if_possible(self._take_steps, self.trainings)
 
     def remove(self, training: Training) -> None:
         """It has ended; its weights stay as they are."""
@@ -63,6 +65,8 @@ class Stack:
         del self.trainings[place], self.randoms[place]
         if self.trainings:
             self._stack()
+        if isinstance(self.take_steps, Replay):
+            self.take_steps.forget()
 
     def _stack(self) -> None:
         self.parameters = [list(training.model.parameters()) for training in self.trainings]
@@ -73,7 +77,6 @@ class Stack:
         dropouts = [_find_dropouts(training.model) for training in self.trainings]
         for dropout, alike_dropouts in zip(_find_dropouts(self.encoder), zip(*dropouts, strict=True), strict=True):
             dropout.stacked = alike_dropouts
-        self.take_steps = replay_if_possible(self._take_steps, self.trainings)
 
     def train_epoch(self) -> list[Losses]:
         """Of each training what `Training.train_epoch` returns; the seconds are those of all of them."""

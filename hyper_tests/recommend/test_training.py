@@ -73,7 +73,7 @@ def test_it_beats_popularity(tmp_path: Path, model: str) -> None:
         tmp_path,
         {
             "model": model,
-            "epochs": 7 if model == "BERT4Rec" else 2,
+            "epochs": 10 if model == "BERT4Rec" else 5,
             "learning_rate": 0.01,
             "train_batch_size": 256,
             "initializer_range": 0.1,

@@ -1,8 +1,10 @@
 """Generated interactions that need no file: users follow a few interests, items have popularity and successors.
 
-The items of an interest form a ring. A user turns from interest to interest, and within one mostly goes on to one of
-the next items on its ring, else to an item by popularity: the last item of *each* interest tells what may come next,
-so a sequential model beats popularity, and one that keeps interests apart beats one that sees only the last item.
+The items are of a few genres, and those of a genre lie on rings. A user has one ring in each genre, its interests, and
+mostly turns from genre to genre in order, to go on to one of the next items on its ring there; else it takes an item of
+the genre by popularity. So the last item tells the genre of the next one, and what the user took in *that* genre,
+several steps ago, tells which: a sequential model beats popularity, and one that keeps the interests apart beats one
+that blurs them into a single mean of the history, which has to tell all rings of all genres from each other at once.
 
 Only the raw output of a bit generator and exactly rounded arithmetic are used (no exp, log or pow, whose last bits
 differ between machines): the data is the same everywhere.
@@ -19,31 +21,37 @@ import numpy as np
 from hypersweep.errors import DataError
 from hypersweep.recommend.interactions import Codes, Interactions, Numbers
 
-VERSION = 1  # of what is generated: raise it with any change, so that no older data is taken from the cache
+VERSION = 2  # of what is generated: raise it with any change, so that no older data is taken from the cache
 _SEED = 2020
-_MAX_SLOTS = 6  # interests of a user: 3 … 6
-_KEEPS_INTEREST, _FOLLOWS_RING = 0.3, 0.8
+_TURNS_IN_ORDER, _FOLLOWS_RING = 0.85, 0.8
 _FIRST_TIME, _STEP_S = 1_500_000_000, 512  # float32 tells such times apart
 
 
 @dataclass(frozen=True)
 class SampleSize:
-    """`num_rings` rings of `ring_size` items; a user has `min_length` interactions or more, `mean_length` on average
-    before the cut at `max_length`."""
+    """`num_genres` genres of `num_rings` rings of `ring_size` items each; a user has `min_length` interactions or
+    more, `mean_length` on average before the cut at `max_length`."""
 
     num_users: int
+    num_genres: int
     num_rings: int
     ring_size: int
     min_length: int
     mean_length: int
     max_length: int
 
+    @property
+    def genre_size(self) -> int:
+        return self.num_rings * self.ring_size
+
 
 SAMPLES: Mapping[str, SampleSize] = {
-    "sample": SampleSize(800, num_rings=15, ring_size=20, min_length=10, mean_length=24, max_length=80),
-    "sample:ml-1m": SampleSize(6_034, num_rings=44, ring_size=71, min_length=12, mean_length=152, max_length=1_200),
+    "sample": SampleSize(800, num_genres=4, num_rings=15, ring_size=5, min_length=10, mean_length=24, max_length=80),
+    "sample:ml-1m": SampleSize(
+        6_034, num_genres=4, num_rings=11, ring_size=71, min_length=12, mean_length=152, max_length=1_200
+    ),
     "sample:amazon-books": SampleSize(
-        40_550, num_rings=210, ring_size=148, min_length=10, mean_length=30, max_length=1_200
+        40_550, num_genres=5, num_rings=42, ring_size=148, min_length=10, mean_length=30, max_length=1_200
     ),
 }
 
@@ -79,7 +87,7 @@ def generate(name: str, settings: Mapping[str, Any]) -> Interactions:
         )
     size = SAMPLES[name]
     user_tokens = [str(user + 1) for user in range(size.num_users)]
-    item_tokens = [str(item + 1) for item in range(size.num_rings * size.ring_size)]
+    item_tokens = [str(item + 1) for item in range(size.num_genres * size.genre_size)]
     return Interactions(user_N, item_N, user_tokens, item_tokens, numbers, {}, len(user_N))
 
 
@@ -89,26 +97,23 @@ def _walk(size: SampleSize) -> tuple[Codes, Codes, Codes, Numbers]:
     draws = _Draws(_SEED)
     length_U = np.sort(_draw_lengths(draws, size))[::-1]
     popularity = _Popularity(draws, size)
-    num_slots_U = 3 + draws.below(_MAX_SLOTS - 2, size.num_users)
-    ring_US = draws.below(size.num_rings, size.num_users, _MAX_SLOTS)
-    place_US = draws.below(size.ring_size, size.num_users, _MAX_SLOTS)
-    slot_U = np.zeros(size.num_users, dtype=np.int64)
+    ring_UG = draws.below(size.num_rings, size.num_users, size.num_genres)
+    place_UG = draws.below(size.ring_size, size.num_users, size.num_genres)
+    genre_U = draws.below(size.num_genres, size.num_users)
     users, items, steps, ratings = [], [], [], []
     for step in range(int(length_U[0])):
         user_A = np.arange(np.searchsorted(-length_U, -step, side="left"))
-        slot_A = np.where(
-            draws.uniform(len(user_A)) < _KEEPS_INTEREST,
-            slot_U[user_A],
-            (draws.uniform(len(user_A)) * num_slots_U[user_A]).astype(np.int64),
-        )
-        ring_A = ring_US[user_A, slot_A]
+        turns_A = draws.uniform(len(user_A)) < _TURNS_IN_ORDER
+        genre_A = np.where(turns_A, genre_U[user_A] + 1, draws.below(size.num_genres, len(user_A))) % size.num_genres
         follows_A = draws.uniform(len(user_A)) < _FOLLOWS_RING
         jump_A = draws.uniform(len(user_A))
-        next_A = (place_US[user_A, slot_A] + 1 + (3 * jump_A * jump_A).astype(np.int64)) % size.ring_size
-        place_A = np.where(follows_A, next_A, popularity.places(ring_A, draws.uniform(len(user_A))))
-        slot_U[user_A], place_US[user_A, slot_A] = slot_A, place_A
+        next_A = (place_UG[user_A, genre_A] + 1 + (3 * jump_A * jump_A).astype(np.int64)) % size.ring_size
+        place_UG[user_A, genre_A] = np.where(follows_A, next_A, place_UG[user_A, genre_A])
+        followed_A = ring_UG[user_A, genre_A] * size.ring_size + next_A
+        within_A = np.where(follows_A, followed_A, popularity.draw(genre_A, draws.uniform(len(user_A))))
+        genre_U[user_A] = genre_A
         users.append(user_A)
-        items.append(ring_A * size.ring_size + place_A)
+        items.append(genre_A * size.genre_size + within_A)
         steps.append(np.full(len(user_A), step))
         ratings.append(3.0 + draws.below(3, len(user_A)))
     return np.concatenate(users), np.concatenate(items), np.concatenate(steps), np.concatenate(ratings)
@@ -122,17 +127,17 @@ def _draw_lengths(draws: _Draws, size: SampleSize) -> Codes:
 
 
 class _Popularity:
-    """On each ring the items' weights fall like 1 / (rank + 1), the ranks shuffled along the ring."""
+    """In each genre the items' weights fall like 1 / (rank + 1), the ranks shuffled."""
 
     def __init__(self, draws: _Draws, size: SampleSize) -> None:
-        rank_RP = np.argsort(draws.uniform(size.num_rings, size.ring_size), axis=1, kind="stable")
-        summed_RP = np.cumsum(1.0 / (rank_RP + 1.0), axis=1)
-        share_RP = summed_RP / summed_RP[:, -1:]
-        self._ring_size = size.ring_size
-        self._share = (share_RP + np.arange(size.num_rings)[:, None]).ravel()  # ring r covers (r, r + 1]
+        rank_GI = np.argsort(draws.uniform(size.num_genres, size.genre_size), axis=1, kind="stable")
+        summed_GI = np.cumsum(1.0 / (rank_GI + 1.0), axis=1)
+        share_GI = summed_GI / summed_GI[:, -1:]
+        self._genre_size = size.genre_size
+        self._share = (share_GI + np.arange(size.num_genres)[:, None]).ravel()  # genre g covers (g, g + 1]
 
-    def places(self, ring_A: Codes, uniform_A: Numbers) -> Codes:
-        """A place on each of the rings, by popularity."""
-        found_A = np.searchsorted(self._share, ring_A + uniform_A, side="right")
-        place_A: Codes = np.minimum(found_A - ring_A * self._ring_size, self._ring_size - 1)
-        return place_A
+    def draw(self, genre_A: Codes, uniform_A: Numbers) -> Codes:
+        """An item of each of the genres, by popularity, counted within the genre."""
+        found_A = np.searchsorted(self._share, genre_A + uniform_A, side="right")
+        item_A: Codes = np.minimum(found_A - genre_A * self._genre_size, self._genre_size - 1)
+        return item_A

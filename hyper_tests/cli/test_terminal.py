@@ -293,6 +293,13 @@ def test_a_full_disk_under_the_output_is_told_in_one_line(finished: Path, words:
     assert hypersweep("status", cwd=finished).stdout.startswith("hyper.sweep: finished, 400 finished")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", ["run --runner train.py:f --pool inline --restart", "status nowhere"])
+def test_the_exit_code_is_right_where_no_error_can_be_printed(finished: Path, words: str) -> None:
+    line = f"{shlex.quote(sys.executable)} -m hypersweep {words} 2> /dev/full"
+    assert subprocess.run(["sh", "-c", line], cwd=finished, env=environment()).returncode == 2
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_are_no_error(folder: Path, closed: str) -> None:
     """And no file gets their numbers: what trials and commands print is in none."""

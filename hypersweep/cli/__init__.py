@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import sys
+from typing import TextIO
 
 import click
 
@@ -86,19 +87,19 @@ def main() -> None:
         fail(str(error) or "interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone (`hypersweep trials | head`).
-        _give_up_output()
+        _give_up(sys.stdout)
         sys.exit(0)
     except OSError as error:
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
-        _give_up_output()
+        _give_up(sys.stdout)
         message = f"stdout: cannot be written ({error.strerror}); expected room for the output. Make some, or print "
         fail(f"{message}elsewhere: what was recorded of a sweep is safe", EXIT_BAD_INPUT)
 
 
-def _give_up_output() -> None:
-    """What is still to be written to stdout goes nowhere, so that Python does not try again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _give_up(stream: TextIO) -> None:
+    """What is still to be written there goes nowhere, so that Python does not try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_closed_streams() -> None:
@@ -113,7 +114,10 @@ def _open_closed_streams() -> None:
 
 
 def fail(message: str, exit_code: int) -> None:
-    """Print an error and end."""
+    """Print an error and end, with the exit code also where nothing can be printed."""
     is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    click.echo(click.style(message, fg="red") if is_colored else message, err=True, color=is_colored)
+    try:
+        click.echo(click.style(message, fg="red") if is_colored else message, err=True, color=is_colored)
+    except OSError:
+        _give_up(sys.stderr)
     sys.exit(exit_code)

@@ -16,6 +16,8 @@ from typing import Protocol, TypeVar
 
 import torch
 
+from hypersweep.recommend.devices import is_host
+
 # Settings of the GNU C library's mallopt: their numbers in malloc.h, and the values
 _MALLOC = {
     "M_ARENA_MAX": (-8, 1),  # one heap for all lanes: what one frees serves the others
@@ -45,10 +47,10 @@ def map_in_turn(compute: Callable[[Part], Computed], parts: Iterable[Part], /) -
 def open_lanes(device: torch.device) -> Iterator[MapParts]:
     """As many lanes as torch has threads; until the end its operators have one each. Other devices than the CPU need
     no lanes."""
-    if device.type == "cpu":
+    if is_host(device):
         _keep_freed_memory()
     num_lanes = torch.get_num_threads()
-    if device.type != "cpu" or num_lanes == 1:
+    if not is_host(device) or num_lanes == 1:
         yield map_in_turn
         return
     torch.set_num_threads(1)

@@ -11,9 +11,22 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from hypersweep.recommend import devices, evaluation, learners, stack, step, training
 from hypersweep.recommend.batches import Rows, Splits
-from hypersweep.recommend.models import dropout, next_item, softmax_loss, transformer
+from hypersweep.recommend.models import dropout, gru4rec, next_item, products, softmax_loss, transformer
 
-HAVE_WAYS = (devices, dropout, evaluation, learners, next_item, softmax_loss, stack, step, training, transformer)
+HAVE_WAYS = (
+    devices,
+    dropout,
+    evaluation,
+    gru4rec,
+    learners,
+    next_item,
+    products,
+    softmax_loss,
+    stack,
+    step,
+    training,
+    transformer,
+)
 
 
 def take_host_for_another(patch: pytest.MonkeyPatch) -> None:

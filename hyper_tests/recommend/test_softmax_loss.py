@@ -19,7 +19,7 @@ def inputs(num: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor
 
 @pytest.mark.parametrize("max_logits", [1, 7 * 2, 10_000])
 @pytest.mark.parametrize("has_bias", [True, False])
-@pytest.mark.parametrize("num", [5, 1, 0])
+@pytest.mark.parametrize("num", [130, 64, 5, 1, 0])
 def test_it_is_cross_entropy(num: int, has_bias: bool, max_logits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(softmax_loss, "_HOST_LOGITS", max_logits)
     hidden, weight, bias, target = inputs(num)
@@ -32,6 +32,21 @@ def test_it_is_cross_entropy(num: int, has_bias: bool, max_logits: int, monkeypa
         torch.autograd.grad(loss * 3, leaves), torch.autograd.grad(wanted * 3, leaves), strict=True
     ):
         torch.testing.assert_close(found, right)
+
+
+@pytest.mark.parametrize(("num", "max_logits"), [(1, 1), (130, 7 * 64), (130, 7 * 150), (64, 7 * 64)])
+def test_products_are_of_whole_blocks(num: int, max_logits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    multiplied = []
+
+    def multiply(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        multiplied.append(len(left))
+        return left @ right
+
+    monkeypatch.setattr(softmax_loss, "multiply", multiply)
+    monkeypatch.setattr(softmax_loss, "_HOST_LOGITS", max_logits)
+    hidden, weight, _, target = inputs(num)
+    sum_cross_entropy(hidden, weight, None, target)
+    assert multiplied and all(rows % 64 == 0 for rows in multiplied)
 
 
 @pytest.mark.parametrize("has_bias", [True, False])

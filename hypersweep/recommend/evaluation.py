@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from hypersweep.recommend.batches import Batch, Rows, Splits
+from hypersweep.recommend.capacity import CPU_POSITIONS, GPU_POSITIONS
 from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.lanes import MapParts, map_in_turn
 
-# Scores and positions computed at once: what fits a CPU's cache, what fills a GPU (256 MiB of scores).
+# Scores computed at once: what fits a CPU's cache, what fills a GPU (256 MiB).
 _HOST_SCORES, _GPU_SCORES = 2**22, 2**26
-_HOST_POSITIONS, _GPU_POSITIONS = 6_400, 2**18
 
 
 def evaluate(
@@ -35,7 +35,7 @@ def evaluate(
 ) -> dict[str, float]:
     """The metrics of a scorer, which gives B × V scores for a batch."""
     on_host = is_host(splits.item_T.device)
-    max_scores, max_positions = (_HOST_SCORES, _HOST_POSITIONS) if on_host else (_GPU_SCORES, _GPU_POSITIONS)
+    max_scores, max_positions = (_HOST_SCORES, CPU_POSITIONS) if on_host else (_GPU_SCORES, GPU_POSITIONS)
     batch_size = max(1, min(batch_size, max_scores // (splits.num_items + 1), max_positions // splits.max_len))
 
     def rank(index_B: Tensor) -> Tensor:

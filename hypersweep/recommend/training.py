@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hypersweep.recommend.batches import Rows, Splits
-from hypersweep.recommend.capacity import CPU_POSITIONS, GPU_POSITIONS
+from hypersweep.recommend.capacity import count_rows
 from hypersweep.recommend.devices import is_host, make_generator
 from hypersweep.recommend.evaluation import evaluate
 from hypersweep.recommend.lanes import MapParts, map_in_turn
@@ -43,8 +43,9 @@ class Training:
         self.splits = splits
         self.config = config
         self.map_parts = map_parts
-        num_positions = CPU_POSITIONS if is_host(self.device) else GPU_POSITIONS
-        self.micro_batch_size = config["micro_batch_size"] or max(1, num_positions // splits.max_len)
+        self.micro_batch_size = config["micro_batch_size"] or count_rows(
+            config["train_batch_size"], splits.max_len, on_host=is_host(self.device)
+        )
         self.is_compiled = is_compiled(config)
         self.generator = make_generator(self.device, is_compiled=self.is_compiled)
         self.optimizer = build_optimizer(

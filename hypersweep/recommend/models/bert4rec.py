@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from hypersweep.recommend.batches import Batch
 from hypersweep.recommend.models.dropout import Dropout
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
+from hypersweep.recommend.models.products import Linear
 from hypersweep.recommend.models.transformer import FeedForward, SelfAttention, forbid, initialise
 
 MASKS_AT_RANDOM, MASKS_LAST = 0, 1  # kinds of batches
@@ -56,7 +57,7 @@ class BERT4Rec(NextItemModel):
             FeedForward(hidden_size, inner_size, hidden_act, hidden_dropout_prob, layer_norm_eps)
             for _ in range(n_layers)
         )
-        self.output = nn.Linear(hidden_size, hidden_size)
+        self.output = Linear(hidden_size, hidden_size)
         self.output_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
         self.output_bias = nn.Parameter(torch.zeros(vocab_size))
         initialise(self, initializer_range)

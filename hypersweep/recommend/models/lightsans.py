@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from hypersweep.recommend.models.dropout import Dropout
 from hypersweep.recommend.models.next_item import NextItemModel
+from hypersweep.recommend.models.products import Linear
 from hypersweep.recommend.models.transformer import FeedForward, initialise, take_positions
 
 
@@ -71,15 +72,15 @@ class LightAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.query = nn.Linear(hidden_size, hidden_size)
-        self.key = nn.Linear(hidden_size, hidden_size)
-        self.value = nn.Linear(hidden_size, hidden_size)
+        self.query = Linear(hidden_size, hidden_size)
+        self.key = Linear(hidden_size, hidden_size)
+        self.value = Linear(hidden_size, hidden_size)
         self.key_interests = nn.Parameter(torch.randn(hidden_size, k_interests))
         self.value_interests = nn.Parameter(torch.randn(hidden_size, k_interests))
         self.position_norm = nn.LayerNorm(hidden_size, eps=eps)
-        self.position_query = nn.Linear(hidden_size, hidden_size)
-        self.position_key = nn.Linear(hidden_size, hidden_size)
-        self.output = nn.Linear(hidden_size, hidden_size)
+        self.position_query = Linear(hidden_size, hidden_size)
+        self.position_key = Linear(hidden_size, hidden_size)
+        self.output = Linear(hidden_size, hidden_size)
         self.attn_dropout = Dropout(attn_dropout)
         self.dropout = Dropout(hidden_dropout)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)

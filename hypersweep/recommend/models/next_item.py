@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hypersweep.recommend.batches import Batch
 from hypersweep.recommend.devices import is_host
+from hypersweep.recommend.models.products import linear
 from hypersweep.recommend.models.softmax_loss import sum_cross_entropy
 
 
@@ -82,8 +83,7 @@ class NextItemModel(nn.Module, ABC):
         if self.ignores_padding and is_host(asked_B1.device):  # elsewhere the length would have to be waited for
             item_seq_BL = item_seq_BL[:, : int(asked_B1.max()) + 1]
         hidden_BD = self.encode(item_seq_BL, asked_B1).squeeze(1)
-        score_BV = hidden_BD @ self._item_vectors().T
-        return score_BV if self.output_bias is None else score_BV + self.output_bias
+        return linear(hidden_BD, self._item_vectors(), self.output_bias)
 
     def _item_vectors(self) -> Tensor:
         return self.item_embedding.weight[: self.vocab_size]

@@ -10,11 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from hypersweep.recommend.devices import is_host
+from hypersweep.recommend.models.products import multiply, multiply_transposed
 
 # Logits held at once: what fits a CPU's cache, what fills a GPU (128 MiB, and a few times as much besides).
 _HOST_LOGITS, _GPU_LOGITS = 2**19, 2**25
+# At least so many predictions at once, which go through all items' vectors together. On a CPU they are filled up to a
+# multiple of it: oneDNN prepares itself for each number of rows.
+_BLOCK = 64
 
 
 def sum_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, target_N: Tensor) -> Tensor:
@@ -52,15 +57,20 @@ def _differentiate(
     """The loss, and its gradients by hidden, weight and bias."""
     dtype = torch.promote_types(weight_VD.dtype, torch.float32)  # of all that is summed
     loss = hidden_ND.new_zeros((), dtype=dtype)
-    grad_hidden_ND = torch.empty_like(hidden_ND)
     grad_weight_VD = torch.zeros_like(weight_VD, dtype=dtype)
     grad_bias_V = None if bias_V is None else torch.zeros_like(bias_V)
     max_logits = _HOST_LOGITS if is_host(hidden_ND.device) else _GPU_LOGITS
-    for start in range(0, len(hidden_ND), chunk := max(1, max_logits // len(weight_VD))):
+    chunk = max(_BLOCK, max_logits // len(weight_VD) // _BLOCK * _BLOCK)
+    num_rows = len(hidden_ND)
+    if is_host(hidden_ND.device):
+        padding = -num_rows % _BLOCK
+        hidden_ND, target_N = F.pad(hidden_ND, (0, 0, 0, padding)), F.pad(target_N, (0, padding))
+    grad_hidden_ND = torch.empty_like(hidden_ND)
+    for start in range(0, len(hidden_ND), chunk):
         rows = slice(start, start + chunk)
         hidden_CD, target_C1 = hidden_ND[rows], target_N[rows, None]
         counts_C1 = (target_C1 > 0).to(hidden_CD.dtype)
-        logit_CV = (hidden_CD @ weight_VD.T).to(dtype)
+        logit_CV = multiply(hidden_CD, weight_VD.T).to(dtype)
         if bias_V is not None:
             logit_CV += bias_V
         share_CV = logit_CV.softmax(dim=1)
@@ -70,15 +80,8 @@ def _differentiate(
         # d loss / d logit = softmax - one-hot(target), where the target counts
         grad_logit_CV = share_CV.scatter_add_(1, target_C1, share_CV.new_full(target_C1.shape, -1.0))
         grad_logit_CV = grad_logit_CV.to(hidden_CD.dtype)
-        grad_hidden_ND[rows] = (grad_logit_CV @ weight_VD) * counts_C1
-        _add_product(grad_weight_VD, grad_logit_CV.T, hidden_CD * counts_C1)
+        grad_hidden_ND[rows] = multiply(grad_logit_CV, weight_VD) * counts_C1
+        grad_weight_VD += multiply_transposed(grad_logit_CV, hidden_CD * counts_C1)
         if grad_bias_V is not None:
             grad_bias_V += (counts_C1.T @ grad_logit_CV).squeeze(0)
-    return loss, grad_hidden_ND, grad_weight_VD, grad_bias_V
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    if left.dtype == total.dtype:
-        total.addmm_(left, right)
-    else:
-        total += left @ right
+    return loss, grad_hidden_ND[:num_rows], grad_weight_VD, grad_bias_V

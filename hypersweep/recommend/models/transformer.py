@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.models.dropout import Dropout
+from hypersweep.recommend.models.products import Linear
 
 _HOST_NUMBERS = 2**19  # of the inner vectors, computed at once: what fits a CPU's cache
 
@@ -52,8 +53,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, hidden_size: int, inner_size: int, act: str, dropout: float, eps: float) -> None:
         super().__init__()
-        self.expand = nn.Linear(hidden_size, inner_size)
-        self.contract = nn.Linear(inner_size, hidden_size)
+        self.expand = Linear(hidden_size, inner_size)
+        self.contract = Linear(inner_size, hidden_size)
         self.num_at_once = max(1, _HOST_NUMBERS // inner_size)
         self.act = ACTIVATIONS[act]
         self.dropout = Dropout(dropout)
@@ -79,10 +80,10 @@ class SelfAttention(nn.Module):
     def __init__(self, hidden_size: int, n_heads: int, hidden_dropout: float, attn_dropout: float, eps: float) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.query = nn.Linear(hidden_size, hidden_size)
-        self.key = nn.Linear(hidden_size, hidden_size)
-        self.value = nn.Linear(hidden_size, hidden_size)
-        self.output = nn.Linear(hidden_size, hidden_size)
+        self.query = Linear(hidden_size, hidden_size)
+        self.key = Linear(hidden_size, hidden_size)
+        self.value = Linear(hidden_size, hidden_size)
+        self.output = Linear(hidden_size, hidden_size)
         self.attn_dropout = Dropout(attn_dropout)
         self.dropout = Dropout(hidden_dropout)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)

@@ -27,15 +27,15 @@ class Examples:
     target_BM: Tensor
 
     def split(self, size: int, *, is_cut: bool) -> Iterator[Examples]:
-        """Parts of at most `size` rows; if cut, of rows of similar lengths, without positions where all are padded,
-        which have to be waited for."""
+        """Parts of at most `size` rows; if cut, of rows of similar lengths, without most of the positions where all are
+        padded, which have to be waited for."""
         if not is_cut:
             parts = (torch.split(tensor, size) for tensor in (self.item_seq_BL, self.asked_BM, self.target_BM))
             yield from map(Examples, *parts)
             return
         length_B, rows_B = (self.item_seq_BL > 0).sum(dim=1).sort(descending=True, stable=True)
         for rows, length in zip(torch.split(rows_B, size), length_B[::size].tolist(), strict=True):
-            yield Examples(self.item_seq_BL[rows, :length], self.asked_BM[rows], self.target_BM[rows])
+            yield Examples(cut(self.item_seq_BL[rows], length), self.asked_BM[rows], self.target_BM[rows])
 
 
 class NextItemModel(nn.Module, ABC):
@@ -81,12 +81,17 @@ class NextItemModel(nn.Module, ABC):
         """The scores of all items and the padding, B × V."""
         item_seq_BL, asked_B1 = self.ask_next(batch)
         if self.ignores_padding and is_host(asked_B1.device):  # elsewhere the length would have to be waited for
-            item_seq_BL = item_seq_BL[:, : int(asked_B1.max()) + 1]
+            item_seq_BL = cut(item_seq_BL, int(asked_B1.max()) + 1)
         hidden_BD = self.encode(item_seq_BL, asked_B1).squeeze(1)
         return linear(hidden_BD, self._item_vectors(), self.output_bias)
 
     def _item_vectors(self) -> Tensor:
         return self.item_embedding.weight[: self.vocab_size]
+
+
+def cut(item_seq_BL: Tensor, length: int) -> Tensor:
+    """The first positions, at least `length` of them: a multiple of four, so that lengths are few."""
+    return item_seq_BL[:, : length + -length % 4]
 
 
 def sum_counted(hidden_BMD: Tensor, vector_VD: Tensor, bias_V: Tensor | None, target_BM: Tensor) -> Tensor:

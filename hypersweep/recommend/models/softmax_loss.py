@@ -17,9 +17,7 @@ from hypersweep.recommend.models.products import multiply, multiply_transposed
 
 # Logits held at once: what fits a CPU's cache, what fills a GPU (128 MiB, and a few times as much besides).
 _HOST_LOGITS, _GPU_LOGITS = 2**19, 2**25
-# At least so many predictions at once, which go through all items' vectors together. On a CPU they are filled up to a
-# multiple of it: oneDNN prepares itself for each number of rows.
-_BLOCK = 64
+_HOST_BLOCK = 64  # predictions: on a CPU so many at least go through all items' vectors together
 
 
 def sum_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, target_N: Tensor) -> Tensor:
@@ -59,12 +57,13 @@ def _differentiate(
     loss = hidden_ND.new_zeros((), dtype=dtype)
     grad_weight_VD = torch.zeros_like(weight_VD, dtype=dtype)
     grad_bias_V = None if bias_V is None else torch.zeros_like(bias_V)
-    max_logits = _HOST_LOGITS if is_host(hidden_ND.device) else _GPU_LOGITS
-    chunk = max(_BLOCK, max_logits // len(weight_VD) // _BLOCK * _BLOCK)
     num_rows = len(hidden_ND)
     if is_host(hidden_ND.device):
-        padding = -num_rows % _BLOCK
+        chunk = max(_HOST_BLOCK, _HOST_LOGITS // len(weight_VD) // _HOST_BLOCK * _HOST_BLOCK)
+        padding = -num_rows % _HOST_BLOCK  # whole blocks, so that products are of few shapes
         hidden_ND, target_N = F.pad(hidden_ND, (0, 0, 0, padding)), F.pad(target_N, (0, padding))
+    else:
+        chunk = max(1, _GPU_LOGITS // len(weight_VD))
     grad_hidden_ND = torch.empty_like(hidden_ND)
     for start in range(0, len(hidden_ND), chunk):
         rows = slice(start, start + chunk)
@@ -81,7 +80,15 @@ def _differentiate(
         grad_logit_CV = share_CV.scatter_add_(1, target_C1, share_CV.new_full(target_C1.shape, -1.0))
         grad_logit_CV = grad_logit_CV.to(hidden_CD.dtype)
         grad_hidden_ND[rows] = multiply(grad_logit_CV, weight_VD) * counts_C1
-        grad_weight_VD += multiply_transposed(grad_logit_CV, hidden_CD * counts_C1)
+        _add_product(grad_weight_VD, grad_logit_CV, hidden_CD * counts_C1)
         if grad_bias_V is not None:
             grad_bias_V += (counts_C1.T @ grad_logit_CV).squeeze(0)
     return loss, grad_hidden_ND[:num_rows], grad_weight_VD, grad_bias_V
+
+
+def _add_product(total: Tensor, left_CV: Tensor, right_CD: Tensor) -> None:
+    """Adds leftᵀ @ right."""
+    if is_host(total.device) or left_CV.dtype != total.dtype:
+        total += multiply_transposed(left_CV, right_CD)
+    else:
+        total.addmm_(left_CV.T, right_CD)

@@ -36,7 +36,7 @@ class GRU4Rec(NextItemModel):
         super().__init__(vocab_size)
         self.item_embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=0)
         self.input_dropout = Dropout(dropout_prob)
-        self.gru = GRU(embedding_size, hidden_size, num_layers, bias=False, batch_first=True)
+        self.gru = GRU(embedding_size, hidden_size, num_layers)
         self.output = Linear(hidden_size, embedding_size)
         nn.init.xavier_normal_(self.item_embedding.weight)  # the padding row too
         nn.init.xavier_uniform_(self.gru.get_parameter("weight_ih_l0"))
@@ -49,11 +49,14 @@ class GRU4Rec(NextItemModel):
 
 
 class GRU(nn.GRU):
-    """As `nn.GRU` without biases, histories B × L × E to states B × L × H: on a CPU computed here, which is quicker.
+    """As `nn.GRU` without biases, histories B × L × E to states B × L × H: on a CPU computed here, with our products.
 
     Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014, but as in torch the reset gate
     acts on the product with the state, not on the state. C = 3 · H: what resets, what updates, and the candidates.
     """
+
+    def __init__(self, input_size: int, hidden_size: int, num_layers: int) -> None:
+        super().__init__(input_size, hidden_size, num_layers, bias=False, batch_first=True)
 
     def forward(self, x_BLE: Tensor) -> Tensor:  # type: ignore[override]
         if not is_host(x_BLE.device):
@@ -62,7 +65,8 @@ class GRU(nn.GRU):
         x_LBE = x_BLE.transpose(0, 1)
         for layer in range(self.num_layers):
             input_weight_CE, state_weight_CH = (self.get_parameter(f"weight_{of}_l{layer}") for of in ("ih", "hh"))
-            x_LBE = self._run_layer(linear(x_LBE, input_weight_CE), state_weight_CH)
+            x_LBC = linear(x_LBE, input_weight_CE).to(x_LBE.dtype)  # states stay in 32 bits, whatever products are in
+            x_LBE = self._run_layer(x_LBC, state_weight_CH)
         return x_LBE.transpose(0, 1)
 
     def _run_layer(self, x_LBC: Tensor, state_weight_CH: Tensor) -> Tensor:

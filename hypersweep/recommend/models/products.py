@@ -1,7 +1,8 @@
 """Products with matrices: by oneDNN where that is quicker than what torch takes by itself.
 
-On a CPU torch multiplies numbers of 32 bits by Intel's MKL, which leaves half of AVX-512 unused on processors of other
-makers; oneDNN, which is part of torch too, does not (benchmarks/NOTES.md). Elsewhere products are torch's own.
+On a CPU torch multiplies numbers of 32 bits by Intel's MKL, which leaves half of AVX-512 unused on AMD's processors;
+oneDNN, which is part of torch too, does not (benchmarks/NOTES.md). It is taken wherever there is AVX-512; elsewhere
+products are torch's own. oneDNN prepares itself for each new shape and keeps that, some 0.5 MiB: shapes should be few.
 
 Shapes: R rows, K columns to N columns; … any dimensions.
 """
@@ -67,19 +68,16 @@ def _is_for_onednn(left: Tensor, right: Tensor) -> bool:
 
 
 def _multiply(x: Tensor, weight_NK: Tensor, bias_N: Tensor | None) -> Tensor:
+    bias_N = None if bias_N is None else bias_N.contiguous()  # oneDNN is not told how it lies
     y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight_NK, bias_N, "none", [], "")
     return y
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(x: Tensor, weight_NK: Tensor, bias_N: Tensor | None) -> Tensor:
-        return _multiply(x, weight_NK, bias_N)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
-        x, weight_NK, _ = inputs
+    def forward(ctx: Any, x: Tensor, weight_NK: Tensor, bias_N: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight_NK)
+        return _multiply(x, weight_NK, bias_N)
 
     @staticmethod
     @once_differentiable
@@ -92,10 +90,3 @@ class _Linear(torch.autograd.Function):
             multiply_transposed(grad_RN, x.reshape(-1, x.shape[-1])) if needs_weight else None,
             grad_RN.sum(dim=0) if needs_bias else None,
         )
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, weight_NK: Tensor, bias_N: Tensor | None
-    ) -> tuple[Tensor, int]:
-        """Of a stack of models, whose weights differ: torch's own."""
-        return torch.vmap(F.linear, in_dims)(x, weight_NK, bias_N), 0

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hyper_tests.recommend.builders import loss_of_step
 from hypersweep.recommend.batches import Batch
+from hypersweep.recommend.models import products
 from hypersweep.recommend.models.catalog import CATALOG, find_models, find_options
 from hypersweep.recommend.models.next_item import Examples, NextItemModel
 from hypersweep.recommend.options import parse_settings
@@ -43,6 +44,13 @@ RENAMED = [
     (r"output_ffn", "output"),
     (r"output_ln", "output_norm"),
 ]
+
+
+@pytest.fixture(params=["products as they are large or small", "all by oneDNN"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models of the files are small."""
+    if request.param == "all by oneDNN":
+        monkeypatch.setattr(products, "_LEAST_STEPS", 0)
 
 
 def test_golden_models_are_found() -> None:

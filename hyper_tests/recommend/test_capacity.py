@@ -11,10 +11,9 @@ from hypersweep.recommend.capacity import count_rows
     ("batch_size", "max_len", "wanted"),
     [
         (4096, 50, 256),  # as many positions as a CPU is quickest with
-        (2048, 50, 256),
-        (1024, 50, 128),  # an eighth of the batch
-        (256, 50, 64),  # but a quarter of those positions at least
-        (1, 50, 64),
+        (939, 50, 234),  # a quarter of the rows
+        (512, 50, 128),  # but half of those positions at least
+        (1, 50, 128),
         (4096, 200, 64),
         (1_000_000, 10, 1280),
         (8, 100_000, 1),  # one row always

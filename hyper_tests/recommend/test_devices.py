@@ -112,7 +112,7 @@ def test_the_numbers_are_those_of_the_host(name: str, learner: str, monkeypatch:
             take_host_for_another(monkeypatch)
         training = make_training(name, **settings)
         assert (training.generator is None) == is_host
-        losses = [training.train_epoch()[0] for _ in range(3)]
+        losses = [training.train_epoch()[0] for _ in range(2)]  # Adam makes tenfold of a rounding in each
         trained.append((losses, training.copy_weights(), training.evaluate(training.splits.valid)))
     (host_losses, host_weights, host_metrics), (losses, weights, metrics) = trained
     assert losses == pytest.approx(host_losses, abs=1e-5)

@@ -22,6 +22,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     if request.param == "oneDNN" and not products._HAS_ONEDNN:
         pytest.skip("no AVX-512, or no oneDNN, is here")
     monkeypatch.setattr(products, "_HAS_ONEDNN", request.param == "oneDNN")
+    monkeypatch.setattr(products, "_LEAST_STEPS", 0)
     yield request.param
 
 
@@ -87,7 +88,8 @@ def test_products_without_a_derivative(shapes: tuple[int, int, int], way: str) -
 
 
 @needs_onednn
-def test_it_is_onednn_that_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("num_rows", "is_large"), [(400_000, True), (300_000, False)])
+def test_it_is_onednn_that_makes_large_products(num_rows: int, is_large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def multiply(*tensors: Any) -> Tensor:
@@ -95,9 +97,9 @@ def test_it_is_onednn_that_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
         return F.linear(*tensors)
 
     monkeypatch.setattr(products, "_multiply", multiply)
-    x, weight = random(6, 5), random(8, 5)
+    x, weight = random(num_rows, 2), random(3, 2)
     torch.autograd.grad(linear(x, weight).sum(), [x, weight])
-    assert len(asked) == 3, "the product, and the two that its gradients are"
+    assert len(asked) == (3 if is_large else 0), "the product, and the two that its gradients are"
 
 
 def test_the_layer_is_saved_as_torchs() -> None:

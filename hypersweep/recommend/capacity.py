@@ -7,17 +7,19 @@ from typing import Any
 
 from hypersweep.recommend.models.catalog import find_models, find_options
 
-CPU_POSITIONS, GPU_POSITIONS = 12_800, 2**18  # at once: what a CPU is quickest with, what fills a GPU
-LEAST_PARTS, LEAST_CPU_POSITIONS = 8, 3_200  # on a CPU, of a batch and of a micro-batch
+# Positions computed at once: what a CPU is quickest with, or so many if that leaves fewer than a few parts for several
+# lanes; what fills a GPU.
+CPU_POSITIONS, LEAST_CPU_POSITIONS, LEAST_PARTS = 12_800, 6_400, 4
+GPU_POSITIONS = 2**18
 MAX_TOGETHER = 32
 SHARE = 0.6  # of the memory: the rest is for weights, logits and what the allocator cannot use
 
 
-def count_rows(batch_size: int, max_len: int, *, on_host: bool) -> int:
-    """Of a micro-batch. On a CPU fewer in a small batch, so that several lanes have some of it."""
+def count_rows(num_rows: int, max_len: int, *, on_host: bool) -> int:
+    """How many of a batch's rows, or of those to evaluate, are computed at once."""
     if not on_host:
         return max(1, GPU_POSITIONS // max_len)
-    return max(1, min(CPU_POSITIONS // max_len, max(batch_size // LEAST_PARTS, LEAST_CPU_POSITIONS // max_len)))
+    return max(1, min(CPU_POSITIONS // max_len, max(num_rows // LEAST_PARTS, LEAST_CPU_POSITIONS // max_len)))
 
 
 def count_fitting(settings: Mapping[str, Any], memory_bytes: int) -> int:

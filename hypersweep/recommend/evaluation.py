@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hypersweep.recommend.batches import Batch, Rows, Splits
-from hypersweep.recommend.capacity import CPU_POSITIONS, GPU_POSITIONS
+from hypersweep.recommend.capacity import count_rows
 from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.lanes import MapParts, map_in_turn
 
@@ -35,8 +35,9 @@ def evaluate(
 ) -> dict[str, float]:
     """The metrics of a scorer, which gives B × V scores for a batch."""
     on_host = is_host(splits.item_T.device)
-    max_scores, max_positions = (_HOST_SCORES, CPU_POSITIONS) if on_host else (_GPU_SCORES, GPU_POSITIONS)
-    batch_size = max(1, min(batch_size, max_scores // (splits.num_items + 1), max_positions // splits.max_len))
+    max_scores = _HOST_SCORES if on_host else _GPU_SCORES
+    at_once = count_rows(len(rows), splits.max_len, on_host=on_host)
+    batch_size = max(1, min(batch_size, max_scores // (splits.num_items + 1), at_once))
 
     def rank(index_B: Tensor) -> Tensor:
         batch = splits.batch(rows, index_B)

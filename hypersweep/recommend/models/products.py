@@ -23,6 +23,7 @@ _HAS_ONEDNN = (
     and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 )
+_LEAST_STEPS = 2**21  # multiplications of a product: below, what a call costs besides outweighs what it saves
 
 
 class Linear(nn.Linear):
@@ -34,7 +35,7 @@ class Linear(nn.Linear):
 
 def linear(x: Tensor, weight_NK: Tensor, bias_N: Tensor | None = None) -> Tensor:
     """x @ weightᵀ + bias, … × K to … × N."""
-    if not _is_for_onednn(x, weight_NK):
+    if not _is_for_onednn(x, weight_NK, x.shape[-1]):
         return F.linear(x, weight_NK, bias_N)
     if not torch.is_grad_enabled():
         return _multiply(x, weight_NK, bias_N)
@@ -44,24 +45,25 @@ def linear(x: Tensor, weight_NK: Tensor, bias_N: Tensor | None = None) -> Tensor
 
 def multiply(x: Tensor, weight_KN: Tensor) -> Tensor:
     """x @ weight, … × K to … × N, without a derivative."""
-    return _multiply(x, weight_KN.T, None) if _is_for_onednn(x, weight_KN) else x @ weight_KN
+    return _multiply(x, weight_KN.T, None) if _is_for_onednn(x, weight_KN, len(weight_KN)) else x @ weight_KN
 
 
 def multiply_transposed(left_RN: Tensor, right_RK: Tensor) -> Tensor:
     """leftᵀ @ right, N × K, without a derivative."""
-    if not _is_for_onednn(left_RN, right_RK):
+    if not _is_for_onednn(left_RN, right_RK, len(left_RN)):
         return left_RN.T @ right_RK
     if left_RN.shape[1] > right_RK.shape[1]:  # up to 1.6 times as quick with the smaller one on the left
         return _multiply(right_RK.T, left_RN.T, None).T
     return _multiply(left_RN.T, right_RK.T, None)
 
 
-def _is_for_onednn(left: Tensor, right: Tensor) -> bool:
+def _is_for_onednn(left: Tensor, right: Tensor, num_summed: int) -> bool:
+    """`num_summed`: the products that are summed for a number of the result."""
     return (
         _HAS_ONEDNN
+        and left.numel() * right.numel() > _LEAST_STEPS * num_summed
         and is_host(left.device)
         and left.dtype == right.dtype == torch.float32
-        and left.numel() > 0
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
     )

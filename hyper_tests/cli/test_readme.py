@@ -101,9 +101,15 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
 
 
 def test_the_numbers_are_those_that_were_measured() -> None:
-    """Each number of trials per second stands in the results that the README refers to."""
-    table = README.partition("## How it compares")[2].partition("## Examples")[0]
-    told = [line.split("|")[2].strip() for line in table.splitlines() if line.startswith("| ")][1:]
-    assert len(told) == 5
+    """Each number of trials per second, and each epoch, stands in the results that the README refers to."""
+    part = README.partition("## How it compares")[2].partition("## Examples")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| ")
+    ]
+    starts = [place for place, row in enumerate(rows) if not row[0]]
+    engine, epochs = rows[starts[0] + 1 : starts[1]], rows[starts[1] + 1 :]
     measured = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
-    assert [number for number in told if f" {number} |" not in measured] == []
+    assert len(engine) == 5
+    assert [row for row in engine if f" {row[1]} |" not in measured] == []
+    assert len(epochs) == 4
+    assert [row for row in epochs if f"| {row[0]} | epoch | {' | '.join(row[1:])} |" not in measured] == []

@@ -1,8 +1,8 @@
 """The learning curves that pruning is replayed on: `python -m benchmarks.curves` records them anew in `curves.json`.
 
 LightSANs on the generated `sample` data: a whole grid, each combination trained to the end, and its best one again with
-other seeds, which tells how much of a score is luck. It takes about an hour; the sweeps lie in `build/curves`, and one
-that was stopped goes on. What is in the file was recorded on version 1 of the data.
+other seeds, which tells how much of a score is luck. It takes some minutes; the sweeps lie in `build/curves`, and one
+that was stopped goes on.
 """
 
 from __future__ import annotations

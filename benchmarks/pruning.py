@@ -17,7 +17,7 @@ from hypersweep.pruning import Curves, make_pruner
 
 TITLE = "What pruning saves"
 TEXT = """\
-{num_curves} combinations of LightSANs on version 1 of the generated `sample` data, each trained for {num_epochs} epochs
+{num_curves} combinations of LightSANs on the generated `sample` data, each trained for {num_epochs} epochs
 (`benchmarks/curves.json`, which `python -m benchmarks.curves` records), are replayed through each tool's own rule in
 {num_orders} random orders, with workers that take the next trial as soon as one ends; the orders and how long each
 trial's epochs take are the same for all. A cell says: the epochs spent, of those without pruning / how much the best

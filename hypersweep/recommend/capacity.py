@@ -7,8 +7,8 @@ from typing import Any
 
 from hypersweep.recommend.models.catalog import find_models, find_options
 
-# Positions computed at once: what a CPU is quickest with, or so many if that leaves fewer than a few parts for several
-# lanes; what fills a GPU.
+# Positions computed at once: what a CPU is quickest with, and the least it goes down to so that several lanes have
+# parts; what fills a GPU.
 CPU_POSITIONS, LEAST_CPU_POSITIONS, LEAST_PARTS = 12_800, 6_400, 4
 GPU_POSITIONS = 2**18
 MAX_TOGETHER = 32

@@ -52,7 +52,7 @@ def multiply_transposed(left_RN: Tensor, right_RK: Tensor) -> Tensor:
     """leftᵀ @ right, N × K, without a derivative."""
     if not _is_for_onednn(left_RN, right_RK, len(left_RN)):
         return left_RN.T @ right_RK
-    if left_RN.shape[1] > right_RK.shape[1]:  # up to 1.6 times as quick with the smaller one on the left
+    if left_RN.shape[1] > right_RK.shape[1]:  # up to 1.8 times as quick with the smaller one on the left
         return _multiply(right_RK.T, left_RN.T, None).T
     return _multiply(left_RN.T, right_RK.T, None)
 

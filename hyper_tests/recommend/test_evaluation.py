@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,8 +69,15 @@ def test_names_order_and_rounding() -> None:
     assert all(type(value) is float for value in found.values())
 
 
+def test_infinite_scores() -> None:
+    most = float("inf")
+    scores = [[0.0, most, most, -most], [0.0, -most, 1.0, -most], [0.0, most, -most, 1.0]]
+    assert rank_targets(torch.tensor(scores), torch.tensor([2, 3, 1])).tolist() == [2, 3, 1]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 2, 1000])
-def test_evaluate_does_not_depend_on_the_batch_size(batch_size: int) -> None:
+def test_evaluate_does_not_depend_on_the_batch_size(batch_size: int, is_packed: bool) -> None:
     splits = splits_of([[1, 2, 3, 4], [4, 3, 2, 1], [2, 1, 4, 3]], max_len=5)
 
     def score(batch: Batch) -> Tensor:
@@ -77,5 +85,27 @@ def test_evaluate_does_not_depend_on_the_batch_size(batch_size: int) -> None:
         last_B1 = batch.item_seq_BL.gather(1, batch.length_B[:, None] - 1)
         return -((torch.arange(5) - last_B1 - 1) % 5).float()
 
-    found = evaluate(score, splits, splits.test, metrics=("mrr",), topk=(4,), decimals=4, batch_size=batch_size)
+    how: dict[str, Any] = {"batch_size": batch_size, "is_packed": is_packed}
+    found = evaluate(score, splits, splits.test, metrics=("mrr",), topk=(4,), decimals=4, **how)
     assert found == {"mrr@4": round((1 / 1 + 1 / 3 + 1 / 3) / 3, 4)}
+
+
+def parts_of(lengths: list[int], *, is_packed: bool) -> list[list[int]]:
+    """The lengths of the histories that are scored together, in the test rows."""
+    splits = splits_of([list(range(1, length + 2)) for length in lengths], max_len=50)
+    found = []
+
+    def score(batch: Batch) -> Tensor:
+        found.append(batch.length_B.tolist())
+        return torch.zeros(len(batch.length_B), splits.num_items + 1)
+
+    evaluate(score, splits, splits.test, metrics=("hit",), topk=(1,), decimals=4, batch_size=2, is_packed=is_packed)
+    return found
+
+
+def test_rows_of_similar_lengths_are_scored_together() -> None:
+    assert parts_of([3, 9, 4, 8], is_packed=False) == [[9, 8], [4, 3]]
+
+
+def test_parts_of_packed_histories_have_equally_much_to_read() -> None:
+    assert parts_of([3, 9, 4, 8], is_packed=True) == [[9, 4], [8, 3]]

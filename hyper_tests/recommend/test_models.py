@@ -94,6 +94,25 @@ def test_the_last_layer_may_be_asked_at_any_positions(name: str) -> None:
     torch.testing.assert_close(model.encode(item_seq_BL, asked), full.gather(1, asked[:, :, None].expand(-1, -1, 8)))
 
 
+@every_model
+def test_the_representation_at_one_position_is_the_encoded_one(name: str) -> None:
+    model = build(name).eval()
+    item_seq_BL, asked_B = batch().item_seq_BL, torch.tensor([0, 1, 0, 3, 2, 5, 6, 7])[: len(batch().length_B)]
+    encoded_BD = model.encode(item_seq_BL, asked_B[:, None]).squeeze(1)
+    torch.testing.assert_close(model.represent(item_seq_BL, asked_B), encoded_BD)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("lengths", [[8, 8, 8], [2, 7, 1, 7, 3, 8], [1], [1, 2]])
+def test_packed_histories_give_what_padded_ones_give(lengths: list[int], num_layers: int) -> None:
+    """As many items as positions, and fewer and more: both what is taken in by item and by position."""
+    model = build("GRU4Rec", num_layers=num_layers).eval()
+    length_B = torch.tensor(lengths)
+    item_seq_BL = torch.randint(1, NUM_ITEMS + 1, (len(lengths), MAX_LEN)) * (torch.arange(MAX_LEN) < length_B[:, None])
+    wanted_BD = model.encode(item_seq_BL, length_B[:, None] - 1).squeeze(1)
+    torch.testing.assert_close(model.represent(item_seq_BL, length_B - 1), wanted_BD)
+
+
 @pytest.mark.parametrize(
     ("name", "takes_part"), [("LightSANs", True), ("BERT4Rec", False), ("SASRec", False), ("GRU4Rec", False)]
 )
@@ -265,7 +284,7 @@ def test_bert4rec_appends_the_mask_and_always_drops_the_oldest() -> None:
     asked = bert4rec(MAX_ITEM_LIST_LENGTH=5).ask_next(Batch(item_seq_BL, torch.tensor([1, 2, 4]), torch.ones(3)))
     mask = NUM_ITEMS + 1
     assert asked[0].tolist() == [[mask, 0, 0, 0], [2, mask, 0, 0], [2, 3, 4, mask]]
-    assert asked[1].tolist() == [[0], [1], [3]]
+    assert asked[1].tolist() == [0, 1, 3]
 
 
 def test_a_batch_in_which_nothing_counts_makes_no_step() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,16 +11,20 @@ from hypersweep.recommend.models.catalog import find_models, find_options
 # Positions computed at once: what a CPU is quickest with, and the least it goes down to so that several lanes have
 # parts; what fills a GPU.
 CPU_POSITIONS, LEAST_CPU_POSITIONS, LEAST_PARTS = 12_800, 6_400, 4
+CPU_ROWS_OF_A_STEP = 512  # of histories that are read item by item
 GPU_POSITIONS = 2**18
 MAX_TOGETHER = 32
 SHARE = 0.6  # of the memory: the rest is for weights, logits and what the allocator cannot use
 
 
-def count_rows(num_rows: int, max_len: int, *, on_host: bool) -> int:
-    """How many of a batch's rows, or of those to evaluate, are computed at once."""
+def count_rows(num_rows: int, max_len: int, *, on_host: bool, is_packed: bool = False) -> int:
+    """How many of a batch's rows, or of those to evaluate, are computed at once. `is_packed`: on a CPU step by step."""
     if not on_host:
         return max(1, GPU_POSITIONS // max_len)
-    return max(1, min(CPU_POSITIONS // max_len, max(num_rows // LEAST_PARTS, LEAST_CPU_POSITIONS // max_len)))
+    if is_packed:
+        return CPU_ROWS_OF_A_STEP
+    at_least = max(math.ceil(num_rows / LEAST_PARTS), LEAST_CPU_POSITIONS // max_len)
+    return max(1, min(CPU_POSITIONS // max_len, at_least))
 
 
 def count_fitting(settings: Mapping[str, Any], memory_bytes: int) -> int:

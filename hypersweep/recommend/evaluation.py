@@ -31,12 +31,14 @@ def evaluate(
     topk: Sequence[int],
     decimals: int,
     batch_size: int,
+    is_packed: bool = False,
     map_parts: MapParts = map_in_turn,
 ) -> dict[str, float]:
-    """The metrics of a scorer, which gives B × V scores for a batch."""
+    """The metrics of a scorer, which gives B × V scores for a batch. `is_packed`: histories of other lengths cost it
+    nothing, and more of them at once little."""
     on_host = is_host(splits.item_T.device)
     max_scores = _HOST_SCORES if on_host else _GPU_SCORES
-    at_once = count_rows(len(rows), splits.max_len, on_host=on_host)
+    at_once = count_rows(len(rows), splits.max_len, on_host=on_host, is_packed=is_packed)
     batch_size = max(1, min(batch_size, max_scores // (splits.num_items + 1), at_once))
 
     def rank(index_B: Tensor) -> Tensor:
@@ -46,7 +48,9 @@ def evaluate(
     # Rows of similar lengths together: a model that ignores the padding may leave it out. Parts of equal sizes, so that
     # no lane waits for another.
     index_N = (rows.target_at_N - rows.first_at_N).argsort(descending=True, stable=True)
-    ranks = list(map_parts(rank, index_N.tensor_split(max(1, math.ceil(len(rows) / batch_size)))))
+    num_parts = max(1, math.ceil(len(rows) / batch_size))
+    parts = [index_N[part::num_parts] for part in range(num_parts)] if is_packed else index_N.tensor_split(num_parts)
+    ranks = list(map_parts(rank, parts))
     return mean_metrics(torch.cat(ranks).cpu().numpy(), metrics=metrics, topk=topk, decimals=decimals)
 
 
@@ -56,10 +60,14 @@ def rank_targets(score_BV: Tensor, target_B: Tensor) -> Tensor:
     Counted, not sorted. Where scores are NaN the target is last: a diverged model must not look perfect.
     """
     target_score_B1 = score_BV.gather(1, target_B[:, None])
-    is_not_worse_BV = ~(score_BV < target_score_B1)
-    item_V = torch.arange(score_BV.shape[1], device=score_BV.device)
-    is_later_tie_BV = (score_BV == target_score_B1) & (item_V > target_B[:, None])
-    return (is_not_worse_BV & ~is_later_tie_BV)[:, 1:].sum(dim=1)
+    item_V = torch.arange(score_BV.shape[1], dtype=torch.float32, device=score_BV.device)
+    # Truths as 0 and 1 in floats: on a CPU comparing floats is four times as quick then.
+    is_worse_BV, is_tie_BV, is_later_BV = (torch.empty_like(score_BV, dtype=torch.float32) for _ in range(3))
+    torch.lt(score_BV, target_score_B1, out=is_worse_BV)
+    torch.eq(score_BV, target_score_B1, out=is_tie_BV)
+    torch.gt(item_V, target_B[:, None].float(), out=is_later_BV)
+    num_after_B = torch.addcmul(is_worse_BV, is_tie_BV, is_later_BV)[:, 1:].sum(dim=1)
+    return score_BV.shape[1] - 1 - num_after_B.long()
 
 
 def mean_metrics(

@@ -105,6 +105,7 @@ class Training:
             topk=self.config["topk"],
             decimals=self.config["metric_decimal_place"],
             batch_size=self.config["eval_batch_size"],
+            is_packed=self.model.packs_histories,
             map_parts=self.map_parts,
         )
 

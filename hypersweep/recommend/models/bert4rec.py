@@ -98,4 +98,4 @@ class BERT4Rec(NextItemModel):
     def ask_next(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The mask is appended and the oldest item dropped, even where there was room."""
         appended_BL = F.pad(batch.item_seq_BL, (0, 1)).scatter(1, batch.length_B[:, None], self.vocab_size)
-        return appended_BL[:, 1:], (batch.length_B - 1)[:, None]
+        return appended_BL[:, 1:], batch.length_B - 1

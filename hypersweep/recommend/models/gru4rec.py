@@ -10,8 +10,11 @@ Shapes: B rows, L positions, M asked positions, E size of the item vectors, H si
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.models.dropout import Dropout
@@ -22,6 +25,8 @@ from hypersweep.recommend.models.transformer import take_positions
 
 class GRU4Rec(NextItemModel):
     """Histories B × L to representations B × M × E; see the head of the file."""
+
+    packs_histories = True
 
     def __init__(
         self,
@@ -47,6 +52,22 @@ class GRU4Rec(NextItemModel):
         out_BME: Tensor = self.output(take_positions(self.gru(x_BLE), asked_BM))
         return out_BME
 
+    def represent(self, item_seq_BL: Tensor, asked_B: Tensor) -> Tensor:
+        """On a CPU the states of T items in place of B × L positions, where each item that there is enters the network
+        once, unless the histories hold fewer."""
+        if not is_host(item_seq_BL.device):
+            return super().represent(item_seq_BL, asked_B)
+        histories = pack_padded_sequence(item_seq_BL, asked_B + 1, batch_first=True, enforce_sorted=False)
+        item_T, num_rows_L = histories.data, histories.batch_sizes.tolist()
+        steps: Iterable[Tensor]
+        if len(item_T) < self.vocab_size:
+            steps = torch.split_with_sizes(self.gru.project(self.item_embedding(item_T)), num_rows_L)
+        else:
+            x_VC = self.gru.project(self._item_vectors())
+            steps = (x_VC.index_select(0, item_B) for item_B in torch.split_with_sizes(item_T, num_rows_L))
+        out_BE: Tensor = self.output(self.gru.read(steps, num_rows_L))
+        return out_BE[histories.unsorted_indices]
+
 
 class GRU(nn.GRU):
     """As `nn.GRU` without biases, histories B × L × E to states B × L × H: on a CPU computed here, with our products.
@@ -64,23 +85,42 @@ class GRU(nn.GRU):
             return states_BLH
         x_LBE = x_BLE.transpose(0, 1)
         for layer in range(self.num_layers):
-            input_weight_CE, state_weight_CH = (self.get_parameter(f"weight_{of}_l{layer}") for of in ("ih", "hh"))
-            x_LBC = linear(x_LBE, input_weight_CE).to(x_LBE.dtype)  # states stay in 32 bits, whatever products are in
-            x_LBE = self._run_layer(x_LBC, state_weight_CH)
+            x_LBE = torch.stack(self._run_layer(layer, self.project(x_LBE, layer).unbind(), len(x_BLE)))
         return x_LBE.transpose(0, 1)
 
-    def _run_layer(self, x_LBC: Tensor, state_weight_CH: Tensor) -> Tensor:
+    def project(self, x: Tensor, layer: int = 0) -> Tensor:
+        """What the layer takes in from its input, … × E to … × C. It stays in 32 bits, whatever products are in."""
+        return linear(x, self.get_parameter(f"weight_ih_l{layer}")).to(x.dtype)
+
+    def read(self, steps: Iterable[Tensor], num_rows_L: Sequence[int]) -> Tensor:
+        """The states after the last items of histories, the longest one first, B × H.
+
+        `steps`: of the first items of all histories what they project to, then of the second ones of those histories
+        that have one, …; `num_rows_L`: how many histories these are.
+        """
+        states = self._run_layer(0, steps, num_rows_L[0])
+        for layer in range(1, self.num_layers):
+            steps = torch.split_with_sizes(self.project(torch.cat(states), layer), num_rows_L)
+            states = self._run_layer(layer, steps, num_rows_L[0])
+        ended = [state_BH[num_later:] for state_BH, num_later in zip(states, [*num_rows_L[1:], 0], strict=True)]
+        return torch.cat(ended[::-1])
+
+    def _run_layer(self, layer: int, steps: Iterable[Tensor], num_rows: int) -> list[Tensor]:
+        """The states after each step; a history that a step has no row of has ended."""
+        weight_CH = self.get_parameter(f"weight_hh_l{layer}")
         sizes = 2 * self.hidden_size, self.hidden_size
-        state_BH = x_LBC.new_zeros(x_LBC.shape[1], self.hidden_size)
+        state_BH = weight_CH.new_zeros(num_rows, self.hidden_size)
         states = []
-        for x_BC in x_LBC.unbind():
+        for x_BC in steps:
+            if len(x_BC) < len(state_BH):
+                state_BH = state_BH[: len(x_BC)]
             x_gates, x_candidate_BH = torch.split_with_sizes(x_BC, sizes, dim=1)
-            state_gates, state_candidate_BH = torch.split_with_sizes(linear(state_BH, state_weight_CH), sizes, dim=1)
+            state_gates, state_candidate_BH = torch.split_with_sizes(linear(state_BH, weight_CH), sizes, dim=1)
             reset_BH, update_BH = (x_gates + state_gates).sigmoid().chunk(2, dim=1)
             candidate_BH = _tanh(torch.addcmul(x_candidate_BH, reset_BH, state_candidate_BH))
             state_BH = torch.lerp(candidate_BH, state_BH, update_BH)
             states.append(state_BH)
-        return torch.stack(states)
+        return states
 
 
 def _tanh(x: Tensor) -> Tensor:

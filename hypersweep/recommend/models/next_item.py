@@ -46,6 +46,7 @@ class NextItemModel(nn.Module, ABC):
     """
 
     ignores_padding = True  # whether the padding on the right makes no difference
+    packs_histories = False  # whether, on a CPU, histories of all lengths are scored together without any padding
     item_embedding: nn.Embedding
     output_bias: nn.Parameter | None  # one number per vector, if the model has them
 
@@ -69,7 +70,11 @@ class NextItemModel(nn.Module, ABC):
 
     def ask_next(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The input and the one position whose representation scores the next item."""
-        return batch.item_seq_BL, (batch.length_B - 1)[:, None]
+        return batch.item_seq_BL, batch.length_B - 1
+
+    def represent(self, item_seq_BL: Tensor, asked_B: Tensor) -> Tensor:
+        """The representation at one position of each history, B × D, without a derivative."""
+        return self.encode(item_seq_BL, asked_B[:, None]).squeeze(1)
 
     def sum_loss(self, examples: Examples) -> Tensor:
         """The cross entropy of the predictions that count, summed."""
@@ -79,11 +84,10 @@ class NextItemModel(nn.Module, ABC):
     @torch.inference_mode()
     def score(self, batch: Batch) -> Tensor:
         """The scores of all items and the padding, B × V."""
-        item_seq_BL, asked_B1 = self.ask_next(batch)
-        if self.ignores_padding and is_host(asked_B1.device):  # elsewhere the length would have to be waited for
-            item_seq_BL = cut(item_seq_BL, int(asked_B1.max()) + 1)
-        hidden_BD = self.encode(item_seq_BL, asked_B1).squeeze(1)
-        return linear(hidden_BD, self._item_vectors(), self.output_bias)
+        item_seq_BL, asked_B = self.ask_next(batch)
+        if self.ignores_padding and is_host(asked_B.device):  # elsewhere the length would have to be waited for
+            item_seq_BL = cut(item_seq_BL, int(asked_B.max()) + 1)
+        return linear(self.represent(item_seq_BL, asked_B), self._item_vectors(), self.output_bias)
 
     def _item_vectors(self) -> Tensor:
         return self.item_embedding.weight[: self.vocab_size]

@@ -23,10 +23,20 @@ def test_rows_at_once_on_the_host(batch_size: int, max_len: int, wanted: int) ->
     assert count_rows(batch_size, max_len, on_host=True) == wanted
 
 
-@pytest.mark.parametrize("max_len", [1, 50, 1_000_000])
-def test_rows_of_packed_histories_do_not_depend_on_their_length(max_len: int) -> None:
-    assert count_rows(943, max_len, on_host=True, is_packed=True) == 512
-    assert count_rows(943, max_len, on_host=False, is_packed=True) == count_rows(943, max_len, on_host=False)
+@pytest.mark.parametrize(
+    ("num_rows", "max_len", "wanted"),
+    [
+        (10_000, 50, 512),
+        (943, 50, 472),  # two parts at least
+        (3, 50, 2),
+        (0, 50, 1),
+        (10_000, 1000, 131),  # so that the memory does not grow with the length
+        (10_000, 1_000_000, 1),
+    ],
+)
+def test_rows_of_packed_histories_at_once(num_rows: int, max_len: int, wanted: int) -> None:
+    assert count_rows(num_rows, max_len, on_host=True, is_packed=True) == wanted
+    assert count_rows(num_rows, max_len, on_host=False, is_packed=True) == max(1, 2**18 // max_len)
 
 
 @pytest.mark.parametrize(("max_len", "wanted"), [(50, 5242), (512, 512), (1_000_000, 1)])

@@ -17,6 +17,7 @@ from hyper_tests.recommend.other_devices import as_shapes, take_host_for_another
 from hyper_tests.recommend.small_trainings import NO_DROPOUT, make_model, make_training, small_splits
 from hypersweep.recommend import stack
 from hypersweep.recommend.devices import make_generator
+from hypersweep.recommend.evaluation import rank_targets
 from hypersweep.recommend.learners import OPTIMIZERS, build_optimizer, step_if
 from hypersweep.recommend.models.bert4rec import MASKS_AT_RANDOM, MASKS_LAST
 from hypersweep.recommend.models.catalog import CATALOG
@@ -47,6 +48,15 @@ def test_a_step_waits_for_nothing(name: str, kind: int) -> None:
         assert loss.is_meta and len(gradients) == len(list(model.parameters()))
     with pytest.raises(RuntimeError, match="cannot be called on meta tensors"):
         float(loss)
+
+
+@every_model
+def test_nor_does_scoring(name: str) -> None:
+    model, _ = make_model(name, {})
+    model.to("meta").eval()
+    splits = without_numbers(small_splits())
+    batch = splits.batch(splits.valid, torch.arange(2).to("meta"))
+    assert rank_targets(model.score(batch), batch.target_B).is_meta
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ def test_ranks_are_those_of_a_stable_sort(scores: list[list[int]], data: st.Data
 
 
 def test_padding_is_not_ranked() -> None:
-    assert rank_targets(torch.tensor([[9.0, 1.0, 0.0]]), torch.tensor([1])).tolist() == [1]
+    ranks = rank_targets(torch.tensor([[9.0, 1.0, 0.0]]), torch.tensor([1]))
+    assert ranks.tolist() == [1] and ranks.dtype == torch.int64
 
 
 def test_nan_scores_are_last() -> None:
@@ -90,22 +91,42 @@ def test_evaluate_does_not_depend_on_the_batch_size(batch_size: int, is_packed: 
     assert found == {"mrr@4": round((1 / 1 + 1 / 3 + 1 / 3) / 3, 4)}
 
 
-def parts_of(lengths: list[int], *, is_packed: bool) -> list[list[int]]:
+def parts_of(lengths: list[int], *, num_items: int | None = None, **how: Any) -> list[list[int]]:
     """The lengths of the histories that are scored together, in the test rows."""
-    splits = splits_of([list(range(1, length + 2)) for length in lengths], max_len=50)
+    splits = splits_of([list(range(1, length + 2)) for length in lengths], max_len=50, num_items=num_items)
     found = []
 
     def score(batch: Batch) -> Tensor:
         found.append(batch.length_B.tolist())
         return torch.zeros(len(batch.length_B), splits.num_items + 1)
 
-    evaluate(score, splits, splits.test, metrics=("hit",), topk=(1,), decimals=4, batch_size=2, is_packed=is_packed)
+    evaluate(score, splits, splits.test, metrics=("hit",), topk=(1,), decimals=4, **{"batch_size": 2, **how})
     return found
 
 
 def test_rows_of_similar_lengths_are_scored_together() -> None:
-    assert parts_of([3, 9, 4, 8], is_packed=False) == [[9, 8], [4, 3]]
+    assert parts_of([3, 9, 4, 8]) == [[9, 8], [4, 3]]
 
 
-def test_parts_of_packed_histories_have_equally_much_to_read() -> None:
+def test_few_parts_of_packed_histories_have_equally_much_to_read() -> None:
     assert parts_of([3, 9, 4, 8], is_packed=True) == [[9, 4], [8, 3]]
+
+
+def test_many_parts_of_packed_histories_have_most_rows_at_each_step() -> None:
+    assert parts_of(list(range(2, 12)), is_packed=True) == [[11, 10], [9, 8], [7, 6], [5, 4], [3, 2]]
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "num_items", "how", "wanted"),
+    [
+        (1000, None, {}, [250] * 4),  # as many positions as a CPU is quickest with
+        (1000, None, {"is_packed": True}, [500] * 2),
+        (1000, 2**14 - 1, {}, [250] * 4),
+        (1000, 2**17 - 1, {}, [32] * 8 + [31] * 24),  # as many scores as fit a cache
+        (2, 2**23, {}, [1, 1]),
+    ],
+)
+def test_rows_that_are_scored_at_once(
+    num_rows: int, num_items: int | None, how: dict[str, Any], wanted: list[int]
+) -> None:
+    assert [len(part) for part in parts_of([3] * num_rows, num_items=num_items, batch_size=4096, **how)] == wanted

@@ -11,6 +11,7 @@ from hyper_tests.recommend.builders import examples_of, loss_of_step, splits_of
 from hypersweep.recommend.batches import Batch
 from hypersweep.recommend.models.bert4rec import MASKS_AT_RANDOM, BERT4Rec
 from hypersweep.recommend.models.catalog import CATALOG, find_models, find_options
+from hypersweep.recommend.models.gru4rec import GRU
 from hypersweep.recommend.models.next_item import NextItemModel
 from hypersweep.recommend.options import parse_settings
 from hypersweep.recommend.step import plan_step, train_step
@@ -103,14 +104,49 @@ def test_the_representation_at_one_position_is_the_encoded_one(name: str) -> Non
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("lengths", [[8, 8, 8], [2, 7, 1, 7, 3, 8], [1], [1, 2]])
-def test_packed_histories_give_what_padded_ones_give(lengths: list[int], num_layers: int) -> None:
-    """As many items as positions, and fewer and more: both what is taken in by item and by position."""
+@pytest.mark.parametrize(
+    ("lengths", "projected"),
+    [
+        ([8, 8, 8], NUM_ITEMS + 1),
+        ([2, 7, 1, 7, 3, 8], NUM_ITEMS + 1),
+        ([8, 2], NUM_ITEMS + 1),
+        ([1, 2], 3),  # fewer positions than items
+        ([1], 1),
+    ],
+)
+def test_packed_histories_give_what_padded_ones_give(
+    lengths: list[int], projected: int, num_layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = build("GRU4Rec", num_layers=num_layers).eval()
     length_B = torch.tensor(lengths)
     item_seq_BL = torch.randint(1, NUM_ITEMS + 1, (len(lengths), MAX_LEN)) * (torch.arange(MAX_LEN) < length_B[:, None])
     wanted_BD = model.encode(item_seq_BL, length_B[:, None] - 1).squeeze(1)
+    asked = []
+
+    def project(network: GRU, x: torch.Tensor, layer: int = 0) -> torch.Tensor:
+        asked.append(len(x))
+        return of_the_network(network, x, layer)
+
+    of_the_network = GRU.project
+    monkeypatch.setattr(GRU, "project", project)
     torch.testing.assert_close(model.represent(item_seq_BL, length_B - 1), wanted_BD)
+    assert asked == [projected, *[sum(lengths)] * (num_layers - 1)]
+
+
+@every_model
+def test_scores_are_products_with_the_representation_at_the_last_item(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of histories of 1 to 5 items: where the padding is cut, no item is."""
+    model = build(name).eval()
+    item_seq_BL, length_B = batch().item_seq_BL[:5], batch().length_B[:5]
+    asked, asked_B = model.ask_next(Batch(item_seq_BL, length_B, length_B))
+    hidden_BD = model.represent(asked, asked_B)
+    bias = 0 if model.output_bias is None else model.output_bias
+    score_BV = model.score(Batch(item_seq_BL, length_B, length_B))
+    torch.testing.assert_close(score_BV, hidden_BD @ model.item_embedding.weight[: NUM_ITEMS + 1].T + bias)
+    monkeypatch.setattr(type(model), "represent", lambda model, item_seq_BL, asked_B: torch.zeros(5, 8))
+    assert torch.equal(model.score(Batch(item_seq_BL, length_B, length_B)), torch.zeros(5, NUM_ITEMS + 1) + bias)
 
 
 @pytest.mark.parametrize(

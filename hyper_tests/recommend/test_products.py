@@ -102,6 +102,22 @@ def test_it_is_onednn_that_makes_large_products(num_rows: int, is_large: bool, m
     assert len(asked) == (3 if is_large else 0), "the product, and the two that its gradients are"
 
 
+@needs_onednn
+@pytest.mark.parametrize(("num_rows", "is_large"), [(400_000, True), (300_000, False)])
+def test_the_same_limit_without_a_derivative(num_rows: int, is_large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def multiply_large(x: Tensor, weight_NK: Tensor, bias_N: Tensor | None) -> Tensor:
+        asked.append(bias_N)
+        return x @ weight_NK.T
+
+    monkeypatch.setattr(products, "_multiply", multiply_large)
+    rows, weight = random(num_rows, 2).detach(), random(2, 3).detach()
+    multiply(rows, weight)
+    multiply_transposed(rows, random(num_rows, 3).detach())
+    assert len(asked) == (2 if is_large else 0)
+
+
 def test_the_layer_is_saved_as_torchs() -> None:
     theirs = nn.Linear(5, 8)
     ours = Linear(5, 8)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hyper_tests.recommend.builders import live_trial
+from hyper_tests.recommend.builders import live_trial, splits_of
+from hyper_tests.recommend.small_trainings import make_training
 from hypersweep.errors import SettingsError, TrialPruned
 from hypersweep.recommend import prepare, run
 from hypersweep.recommend.batches import Batch, Splits
@@ -38,6 +39,24 @@ def train(folder: Path, params: dict[str, Any], seed: int = 2020, **settings: An
     own = folder / f"trial-{len(list(folder.iterdir()))}"
     trial = live_trial(own, {**SETTINGS, **settings}, seed=seed, prepared=prepare({**SETTINGS, **settings}))
     return dict(run(params, trial))
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"), [("SASRec", [[8, 7], [6, 5], [4, 3]]), ("GRU4Rec", [[8, 5], [7, 4], [6, 3]])]
+)
+def test_what_is_scored_together(model: str, wanted: list[list[int]]) -> None:
+    """Similar lengths where padding costs something, all lengths where it does not."""
+    training = make_training(model, eval_batch_size=2)
+    training.splits = splits_of([list(range(1, 4 + length)) for length in range(2, 8)], max_len=9, num_items=11)
+    found = []
+
+    def score(batch: Batch) -> Tensor:
+        found.append(batch.length_B.tolist())
+        return torch.zeros(len(batch.length_B), 12)
+
+    training.model.score = score  # type: ignore[method-assign]
+    training.evaluate(training.splits.valid)
+    assert found == wanted
 
 
 @every_model

@@ -11,18 +11,18 @@ from hypersweep.recommend.models.catalog import find_models, find_options
 # Positions computed at once: what a CPU is quickest with, and the least it goes down to so that several lanes have
 # parts; what fills a GPU.
 CPU_POSITIONS, LEAST_CPU_POSITIONS, LEAST_PARTS = 12_800, 6_400, 4
-CPU_ROWS_OF_A_STEP = 512  # of histories that are read item by item
+PACKED_ROWS, PACKED_POSITIONS = 512, 2**17  # on a CPU: what a step is quick with, and what bounds the memory
 GPU_POSITIONS = 2**18
 MAX_TOGETHER = 32
 SHARE = 0.6  # of the memory: the rest is for weights, logits and what the allocator cannot use
 
 
 def count_rows(num_rows: int, max_len: int, *, on_host: bool, is_packed: bool = False) -> int:
-    """How many of a batch's rows, or of those to evaluate, are computed at once. `is_packed`: on a CPU step by step."""
+    """How many of a batch's rows, or of those to evaluate, are computed at once. `is_packed`: as packed histories."""
     if not on_host:
         return max(1, GPU_POSITIONS // max_len)
     if is_packed:
-        return CPU_ROWS_OF_A_STEP
+        return max(1, min(PACKED_ROWS, PACKED_POSITIONS // max_len, math.ceil(num_rows / 2)))
     at_least = max(math.ceil(num_rows / LEAST_PARTS), LEAST_CPU_POSITIONS // max_len)
     return max(1, min(CPU_POSITIONS // max_len, at_least))
 

@@ -5,12 +5,13 @@ Tan et al., "Improved Recurrent Neural Networks for Session-based Recommendation
 RecBole 1.2.1 differ, this is what RecBole computes: no biases in the GRU, a linear layer back to the size of the item
 vectors, and cross entropy over all items.
 
-Shapes: B rows, L positions, M asked positions, E size of the item vectors, H size of the GRU's state.
+Shapes: B rows, L positions, M asked positions, T items of packed histories, V items and the padding, E size of the item
+vectors, H size of the GRU's state, C = 3 · H: what resets, what updates, and the candidates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +54,8 @@ class GRU4Rec(NextItemModel):
         return out_BME
 
     def represent(self, item_seq_BL: Tensor, asked_B: Tensor) -> Tensor:
-        """On a CPU the states of T items in place of B × L positions, where each item that there is enters the network
-        once, unless the histories hold fewer."""
+        """On a CPU of packed histories: T items in place of B × L positions, and each item enters the network once,
+        unless there are fewer positions than items."""
         if not is_host(item_seq_BL.device):
             return super().represent(item_seq_BL, asked_B)
         histories = pack_padded_sequence(item_seq_BL, asked_B + 1, batch_first=True, enforce_sorted=False)
@@ -73,7 +74,7 @@ class GRU(nn.GRU):
     """As `nn.GRU` without biases, histories B × L × E to states B × L × H: on a CPU computed here, with our products.
 
     Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014, but as in torch the reset gate
-    acts on the product with the state, not on the state. C = 3 · H: what resets, what updates, and the candidates.
+    acts on the product with the state, not on the state.
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int) -> None:
@@ -85,7 +86,7 @@ class GRU(nn.GRU):
             return states_BLH
         x_LBE = x_BLE.transpose(0, 1)
         for layer in range(self.num_layers):
-            x_LBE = torch.stack(self._run_layer(layer, self.project(x_LBE, layer).unbind(), len(x_BLE)))
+            x_LBE = torch.stack([*self._run_layer(layer, self.project(x_LBE, layer).unbind(), len(x_BLE))])
         return x_LBE.transpose(0, 1)
 
     def project(self, x: Tensor, layer: int = 0) -> Tensor:
@@ -93,36 +94,34 @@ class GRU(nn.GRU):
         return linear(x, self.get_parameter(f"weight_ih_l{layer}")).to(x.dtype)
 
     def read(self, steps: Iterable[Tensor], num_rows_L: Sequence[int]) -> Tensor:
-        """The states after the last items of histories, the longest one first, B × H.
+        """The states after the last items of packed histories, the longest one first, B × H.
 
-        `steps`: of the first items of all histories what they project to, then of the second ones of those histories
-        that have one, …; `num_rows_L`: how many histories these are.
+        `steps`: of the first items of all histories what they project to, … × C, then of the second ones of those
+        histories that have one, …; `num_rows_L`: how many histories these are.
         """
-        states = self._run_layer(0, steps, num_rows_L[0])
-        for layer in range(1, self.num_layers):
-            steps = torch.split_with_sizes(self.project(torch.cat(states), layer), num_rows_L)
-            states = self._run_layer(layer, steps, num_rows_L[0])
-        ended = [state_BH[num_later:] for state_BH, num_later in zip(states, [*num_rows_L[1:], 0], strict=True)]
+        for layer in range(self.num_layers - 1):
+            below_TH = torch.cat([*self._run_layer(layer, steps, num_rows_L[0])])
+            steps = torch.split_with_sizes(self.project(below_TH, layer + 1), num_rows_L)
+        states = zip(self._run_layer(self.num_layers - 1, steps, num_rows_L[0]), [*num_rows_L[1:], 0], strict=True)
+        ended = [state_BH[num_later:].clone() for state_BH, num_later in states]  # views would keep all of each state
         return torch.cat(ended[::-1])
 
-    def _run_layer(self, layer: int, steps: Iterable[Tensor], num_rows: int) -> list[Tensor]:
-        """The states after each step; a history that a step has no row of has ended."""
+    def _run_layer(self, layer: int, steps: Iterable[Tensor], num_rows: int) -> Iterator[Tensor]:
+        """The states after each step; the last histories have ended where a step has fewer rows."""
         weight_CH = self.get_parameter(f"weight_hh_l{layer}")
         sizes = 2 * self.hidden_size, self.hidden_size
         state_BH = weight_CH.new_zeros(num_rows, self.hidden_size)
-        states = []
         for x_BC in steps:
             if len(x_BC) < len(state_BH):
                 state_BH = state_BH[: len(x_BC)]
             x_gates, x_candidate_BH = torch.split_with_sizes(x_BC, sizes, dim=1)
             state_gates, state_candidate_BH = torch.split_with_sizes(linear(state_BH, weight_CH), sizes, dim=1)
-            reset_BH, update_BH = (x_gates + state_gates).sigmoid().chunk(2, dim=1)
+            reset_BH, update_BH = (x_gates + state_gates).sigmoid_().chunk(2, dim=1)
             candidate_BH = _tanh(torch.addcmul(x_candidate_BH, reset_BH, state_candidate_BH))
             state_BH = torch.lerp(candidate_BH, state_BH, update_BH)
-            states.append(state_BH)
-        return states
+            yield state_BH
 
 
 def _tanh(x: Tensor) -> Tensor:
     """A third of the time of torch's, and as exact but near 0, where it is so to 1e-7."""
-    return 2 * (2 * x).sigmoid() - 1
+    return 2 * (2 * x).sigmoid_() - 1

@@ -46,7 +46,7 @@ class NextItemModel(nn.Module, ABC):
     """
 
     ignores_padding = True  # whether the padding on the right makes no difference
-    packs_histories = False  # whether, on a CPU, histories of all lengths are scored together without any padding
+    packs_histories = False  # whether, on a CPU, `represent` reads histories of any lengths together, without padding
     item_embedding: nn.Embedding
     output_bias: nn.Parameter | None  # one number per vector, if the model has them
 
@@ -73,7 +73,7 @@ class NextItemModel(nn.Module, ABC):
         return batch.item_seq_BL, batch.length_B - 1
 
     def represent(self, item_seq_BL: Tensor, asked_B: Tensor) -> Tensor:
-        """The representation at one position of each history, B × D, without a derivative."""
+        """As `encode` in `eval` mode, at one position of each history, B × D: a model may have a quicker way here."""
         return self.encode(item_seq_BL, asked_B[:, None]).squeeze(1)
 
     def sum_loss(self, examples: Examples) -> Tensor:

@@ -42,7 +42,8 @@ class NextItemModel(nn.Module, ABC):
     """A model that scores an item by its vector's dot product with the representation of a history.
 
     A subclass sets `item_embedding`, of which the first V vectors are items, and computes `encode`; it overrides the
-    two ways of asking if it is not trained and asked at the last item of the history, and says if it uses the padding.
+    two ways of asking if it is not trained and asked at the last item of the history, `represent` if it has a quicker
+    way to score, and says if it uses the padding.
     """
 
     ignores_padding = True  # whether the padding on the right makes no difference

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -74,10 +75,15 @@ def test_nothing_outlives_the_controller(tmp_path: Path, function: str, victims:
         check_ended([pid for pids in told for pid in pids])
 
 
-def test_nothing_outlives_all_that_watch_over_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay_s", [0, 0.002, 0.003, 0.004])
+@pytest.mark.parametrize("victims", ["guard, server", "server, guard"])
+def test_nothing_outlives_all_that_watch_over_it(tmp_path: Path, victims: str, delay_s: float) -> None:
+    """Also where the server is killed while it ends all that it has started, since the controller is gone."""
     with sweeping(tmp_path, "sleep") as process:
         told = wait_for_trials(tmp_path)
-        kill(process, told, "controller, guard, server")
+        process.kill()
+        time.sleep(delay_s)
+        kill(process, told, victims)
         check_ended([pid for pids in told for pid in pids])
 
 

@@ -25,6 +25,22 @@ assert end_children(60) == set()
 assert find_children() == set()
 """
 
+KILLING = """\
+import os, subprocess
+from hypersweep.pool import linux
+top = subprocess.Popen(["sh", "-c", "sh -c 'sleep 1000 & echo; wait' & wait"], stdout=subprocess.PIPE)
+top.stdout.readline()  # all three are there
+(middle,) = linux.find_children(top.pid)
+(last,) = linux.find_children(middle)
+killed, kill = [], os.kill
+os.kill = lambda pid, signum: killed.append((pid, signum))
+linux.kill_below(top.pid)
+linux.end_children(0)
+assert killed == [(last, 9), (middle, 9), (last, 9), (middle, 9), (top.pid, 9)], killed
+for pid in (last, middle, top.pid):
+    kill(pid, 9)
+"""
+
 COLLAPSING = """\
 from pathlib import Path
 from hypersweep.pool.linux import collapse_memory
@@ -43,6 +59,10 @@ def run(code: str) -> str:
 
 def test_all_that_comes_from_a_process_is_ended() -> None:
     run(ENDING)
+
+
+def test_the_last_descendants_are_killed_first() -> None:
+    run(KILLING)
 
 
 def test_memory_is_gathered_in_large_pages() -> None:

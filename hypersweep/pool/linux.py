@@ -28,14 +28,25 @@ def adopt_orphans() -> None:
         LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def find_children() -> set[int]:
-    """The children of this process, those that have ended and were not waited for among them."""
+def find_children(pid: int | str = "self") -> set[int]:
+    """The children of a process, those that have ended and were not waited for among them."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
-        for task in os.listdir("/proc/self/task"):
-            with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/children", "rb", buffering=0) as children:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as children:
                 found.update(map(int, children.read().split()))
     return found
+
+
+def kill_below(pid: int) -> None:
+    """Kill all that comes from a process, the last descendants first: if this one is killed meanwhile, those above what
+    is left are there to notice, and to end it."""
+    found = [pid]
+    for process in found:  # which grows: parents come before their children
+        found.extend(find_children(process))
+    for process in reversed(found[1:]):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGKILL)
 
 
 def end_children(patience_s: float, spared: Collection[int] = ()) -> set[int]:
@@ -44,6 +55,7 @@ def end_children(patience_s: float, spared: Collection[int] = ()) -> set[int]:
     deadline = time.monotonic() + patience_s
     while children := find_children().difference(spared):
         for pid in children:
+            kill_below(pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):

@@ -33,7 +33,14 @@ from hypersweep.pool.devices import has_initialised_cuda
 from hypersweep.pool.endings import describe_death, not_started, timed_out
 from hypersweep.pool.forked import Forked
 from hypersweep.pool.guard import guard_server
-from hypersweep.pool.linux import adopt_orphans, collapse_memory, end_children, find_children, find_oom_score
+from hypersweep.pool.linux import (
+    adopt_orphans,
+    collapse_memory,
+    end_children,
+    find_children,
+    find_oom_score,
+    kill_below,
+)
 from hypersweep.pool.protocol import Description
 from hypersweep.runner import LoadedRunner, RunnerReference
 from hypersweep.runner.memory import KernelKills
@@ -89,6 +96,8 @@ class Server:
         except (BrokenPipeError, ConnectionResetError):
             pass  # the controller is gone
         finally:
+            for process in self.processes.values():
+                kill_below(process.pid)
             for process in self.processes.values():
                 process.send_signal(signal.SIGKILL)
             end_children(ORPHAN_PATIENCE_S)

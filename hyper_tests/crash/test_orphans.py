@@ -75,7 +75,7 @@ def test_nothing_outlives_the_controller(tmp_path: Path, function: str, victims:
         check_ended([pid for pids in told for pid in pids])
 
 
-@pytest.mark.parametrize("delay_s", [0, 0.002, 0.003, 0.004])
+@pytest.mark.parametrize("delay_s", [0, 0.003])  # when the server has begun to end the trials, on a quick machine
 @pytest.mark.parametrize("victims", ["guard, server", "server, guard"])
 def test_nothing_outlives_all_that_watch_over_it(tmp_path: Path, victims: str, delay_s: float) -> None:
     """Also where the server is killed while it ends all that it has started, since the controller is gone."""

@@ -34,11 +34,13 @@ top.stdout.readline()  # all three are there
 (last,) = linux.find_children(middle)
 killed, kill = [], os.kill
 os.kill = lambda pid, signum: killed.append((pid, signum))
-linux.kill_below(top.pid)
-linux.end_children(0)
-assert killed == [(last, 9), (middle, 9), (last, 9), (middle, 9), (top.pid, 9)], killed
-for pid in (last, middle, top.pid):
-    kill(pid, 9)
+try:
+    linux.kill_below(top.pid)
+    linux.end_children(0)
+    assert killed == [(last, 9), (middle, 9), (last, 9), (middle, 9), (top.pid, 9)], killed
+finally:
+    for pid in (top.pid, middle, last):  # so that none is waited for before it is killed
+        kill(pid, 9)
 """
 
 COLLAPSING = """\

@@ -50,15 +50,6 @@ def test_a_step_waits_for_nothing(name: str, kind: int) -> None:
         float(loss)
 
 
-@every_model
-def test_nor_does_scoring(name: str) -> None:
-    model, _ = make_model(name, {})
-    model.to("meta").eval()
-    splits = without_numbers(small_splits())
-    batch = splits.batch(splits.valid, torch.arange(2).to("meta"))
-    assert rank_targets(model.score(batch), batch.target_B).is_meta
-
-
 @pytest.mark.parametrize(
     ("name", "learner"), [*((name, "adam") for name in CATALOG), ("SASRec", "sgd"), ("SASRec", "adagrad")]
 )
@@ -66,6 +57,15 @@ def test_nor_does_its_end(name: str, learner: str, monkeypatch: pytest.MonkeyPat
     """Norms are clipped and the optimiser makes its step, or none, where the numbers are."""
     settings = {"learner": learner, "clip_grad_norm": {"max_norm": 1.0}, "enable_amp": True}
     assert take_step_without_numbers(name, settings, monkeypatch).shape == (2,)
+
+
+@every_model
+def test_scoring_waits_for_nothing(name: str) -> None:
+    model, _ = make_model(name, {})
+    model.to("meta").eval()
+    splits = without_numbers(small_splits())
+    batch = splits.batch(splits.valid, torch.arange(2).to("meta"))
+    assert rank_targets(model.score(batch), batch.target_B).is_meta
 
 
 def test_one_that_is_not_fused_waits(monkeypatch: pytest.MonkeyPatch) -> None:

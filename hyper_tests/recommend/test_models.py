@@ -110,7 +110,7 @@ def test_the_representation_at_one_position_is_the_encoded_one(name: str) -> Non
         ([8, 8, 8], NUM_ITEMS + 1),
         ([2, 7, 1, 7, 3, 8], NUM_ITEMS + 1),
         ([8, 2], NUM_ITEMS + 1),
-        ([1, 2], 3),  # fewer positions than items
+        ([8, 1], 9),  # fewer positions than items
         ([1], 1),
     ],
 )
@@ -134,19 +134,20 @@ def test_packed_histories_give_what_padded_ones_give(
 
 
 @every_model
+@pytest.mark.parametrize("longest", [4, 5])
 def test_scores_are_products_with_the_representation_at_the_last_item(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of histories of 1 to 5 items: where the padding is cut, no item is."""
+    """Of histories of up to 4 items, whose padding is cut, and of up to 5, where a cut one too short would lose one."""
     model = build(name).eval()
-    item_seq_BL, length_B = batch().item_seq_BL[:5], batch().length_B[:5]
+    item_seq_BL, length_B = batch().item_seq_BL[:longest], batch().length_B[:longest]
     asked, asked_B = model.ask_next(Batch(item_seq_BL, length_B, length_B))
     hidden_BD = model.represent(asked, asked_B)
     bias = 0 if model.output_bias is None else model.output_bias
     score_BV = model.score(Batch(item_seq_BL, length_B, length_B))
     torch.testing.assert_close(score_BV, hidden_BD @ model.item_embedding.weight[: NUM_ITEMS + 1].T + bias)
-    monkeypatch.setattr(type(model), "represent", lambda model, item_seq_BL, asked_B: torch.zeros(5, 8))
-    assert torch.equal(model.score(Batch(item_seq_BL, length_B, length_B)), torch.zeros(5, NUM_ITEMS + 1) + bias)
+    monkeypatch.setattr(type(model), "represent", lambda model, item_seq_BL, asked_B: torch.zeros(longest, 8))
+    assert torch.equal(model.score(Batch(item_seq_BL, length_B, length_B)), torch.zeros(longest, NUM_ITEMS + 1) + bias)
 
 
 @pytest.mark.parametrize(

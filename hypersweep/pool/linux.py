@@ -39,19 +39,19 @@ def find_children(pid: int | str = "self") -> set[int]:
 
 
 def kill_below(pid: int) -> None:
-    """Kill all that comes from a process, the last descendants first: if this one is killed meanwhile, those above what
-    is left are there to notice, and to end it."""
+    """Kill all that comes from a process, the last descendants first: if the caller is killed meanwhile, the process is
+    still there to end the rest. Not what is started meanwhile: that the caller adopts, if it lives."""
     found = [pid]
-    for process in found:  # which grows: parents come before their children
-        found.extend(find_children(process))
-    for process in reversed(found[1:]):
+    for parent in found:  # which grows: parents come before their children
+        found.extend(find_children(parent))
+    for descendant in reversed(found[1:]):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(process, signal.SIGKILL)
+            os.kill(descendant, signal.SIGKILL)
 
 
 def end_children(patience_s: float, spared: Collection[int] = ()) -> set[int]:
-    """Kill the children of this process but the `spared` ones, and all that come from them: adopted, these are found
-    next. Waits for their end; gives those that the kernel could not end within `patience_s`."""
+    """Kill the children of this process but the `spared` ones, and all that comes from them; what these start meanwhile
+    is adopted, and found next. Waits for their end; gives those that the kernel could not end within `patience_s`."""
     deadline = time.monotonic() + patience_s
     while children := find_children().difference(spared):
         for pid in children:

@@ -97,8 +97,7 @@ class Server:
             pass  # the controller is gone
         finally:
             for process in self.processes.values():
-                kill_below(process.pid)
-            for process in self.processes.values():
+                kill_below(process.pid)  # not the trial first: nobody would know of these if this process were killed
                 process.send_signal(signal.SIGKILL)
             end_children(ORPHAN_PATIENCE_S)
 

@@ -11,7 +11,9 @@ from hypersweep.recommend.models.catalog import find_models, find_options
 # Positions computed at once: what a CPU is quickest with, and the least it goes down to so that several lanes have
 # parts; what fills a GPU.
 CPU_POSITIONS, LEAST_CPU_POSITIONS, LEAST_PARTS = 12_800, 6_400, 4
-PACKED_ROWS, PACKED_POSITIONS = 512, 2**17  # on a CPU: what a step is quick with, and what bounds the memory
+# Of packed histories, on a CPU: rows that make a step quick, and what keeps a part within some 200 MiB with a state of
+# 128. More parts are slower on two cores.
+PACKED_ROWS, PACKED_POSITIONS, LEAST_PACKED_PARTS = 512, 2**17, 2
 GPU_POSITIONS = 2**18
 MAX_TOGETHER = 32
 SHARE = 0.6  # of the memory: the rest is for weights, logits and what the allocator cannot use
@@ -22,7 +24,7 @@ def count_rows(num_rows: int, max_len: int, *, on_host: bool, is_packed: bool = 
     if not on_host:
         return max(1, GPU_POSITIONS // max_len)
     if is_packed:
-        return max(1, min(PACKED_ROWS, PACKED_POSITIONS // max_len, math.ceil(num_rows / 2)))
+        return max(1, min(PACKED_ROWS, PACKED_POSITIONS // max_len, math.ceil(num_rows / LEAST_PACKED_PARTS)))
     at_least = max(math.ceil(num_rows / LEAST_PARTS), LEAST_CPU_POSITIONS // max_len)
     return max(1, min(CPU_POSITIONS // max_len, at_least))
 

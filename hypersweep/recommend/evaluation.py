@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from hypersweep.recommend.batches import Batch, Rows, Splits
-from hypersweep.recommend.capacity import LEAST_PARTS, count_rows
+from hypersweep.recommend.capacity import count_rows
 from hypersweep.recommend.devices import is_host
 from hypersweep.recommend.lanes import MapParts, map_in_turn
 
 # Scores computed at once: what fits a CPU's cache, what fills a GPU (128 MiB, and three times that to rank them).
 _HOST_SCORES, _GPU_SCORES = 2**22, 2**25
+_FEW_PARTS = 4
 
 
 def evaluate(
@@ -46,11 +47,11 @@ def evaluate(
         return rank_targets(score(batch), batch.target_B)
 
     # Rows of similar lengths together: a model that ignores the padding may leave it out, one that packs histories has
-    # most rows at each step. Parts of equal sizes, so that no lane waits for another, or, while these are few and
-    # padding costs nothing, with rows of all lengths.
+    # most rows at each step. Parts of equal sizes, so that no lane waits for another; few parts of packed histories
+    # have rows of all lengths, so that no lane has more to read than another.
     index_N = (rows.target_at_N - rows.first_at_N).argsort(descending=True, stable=True)
     num_parts = max(1, math.ceil(len(rows) / batch_size))
-    if is_packed and num_parts <= LEAST_PARTS:
+    if is_packed and num_parts <= _FEW_PARTS:
         parts = [index_N[part::num_parts] for part in range(num_parts)]
     else:
         parts = list(index_N.tensor_split(num_parts))

@@ -5,8 +5,8 @@ Tan et al., "Improved Recurrent Neural Networks for Session-based Recommendation
 RecBole 1.2.1 differ, this is what RecBole computes: no biases in the GRU, a linear layer back to the size of the item
 vectors, and cross entropy over all items.
 
-Shapes: B rows, L positions, M asked positions, T items of packed histories, V items and the padding, E size of the item
-vectors, H size of the GRU's state, C = 3 · H: what resets, what updates, and the candidates.
+Shapes: B rows, L positions, M asked positions, T positions of packed histories, V items and the padding, E size of the
+item vectors, H size of the GRU's state, C = 3 · H: what resets, what updates, and the candidates.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class GRU4Rec(NextItemModel):
         return out_BME
 
     def represent(self, item_seq_BL: Tensor, asked_B: Tensor) -> Tensor:
-        """On a CPU of packed histories: T items in place of B × L positions, and each item enters the network once,
-        unless there are fewer positions than items."""
+        """On a CPU histories are packed: T positions in place of B × L. Where these are not fewer than the items, each
+        item is projected once, in place of each position."""
         if not is_host(item_seq_BL.device):
             return super().represent(item_seq_BL, asked_B)
         histories = pack_padded_sequence(item_seq_BL, asked_B + 1, batch_first=True, enforce_sorted=False)
@@ -86,7 +86,7 @@ class GRU(nn.GRU):
             return states_BLH
         x_LBE = x_BLE.transpose(0, 1)
         for layer in range(self.num_layers):
-            x_LBE = torch.stack([*self._run_layer(layer, self.project(x_LBE, layer).unbind(), len(x_BLE))])
+            x_LBE = torch.stack(list(self._run_layer(layer, self.project(x_LBE, layer).unbind(), len(x_BLE))))
         return x_LBE.transpose(0, 1)
 
     def project(self, x: Tensor, layer: int = 0) -> Tensor:
@@ -100,7 +100,7 @@ class GRU(nn.GRU):
         histories that have one, …; `num_rows_L`: how many histories these are.
         """
         for layer in range(self.num_layers - 1):
-            below_TH = torch.cat([*self._run_layer(layer, steps, num_rows_L[0])])
+            below_TH = torch.cat(list(self._run_layer(layer, steps, num_rows_L[0])))
             steps = torch.split_with_sizes(self.project(below_TH, layer + 1), num_rows_L)
         states = zip(self._run_layer(self.num_layers - 1, steps, num_rows_L[0]), [*num_rows_L[1:], 0], strict=True)
         ended = [state_BH[num_later:].clone() for state_BH, num_later in states]  # views would keep all of each state

@@ -2,7 +2,7 @@
 
 On a CPU torch multiplies numbers of 32 bits by Intel's MKL, which leaves half of AVX-512 unused on AMD's processors;
 oneDNN, which is part of torch too, does not (benchmarks/NOTES.md). It is taken wherever there is AVX-512; elsewhere
-products are torch's own. oneDNN prepares itself for each new shape and keeps that, some 0.5 MiB: shapes should be few.
+products are torch's own. oneDNN prepares itself for each new shape and keeps that, up to 0.5 MiB: shapes should be few.
 
 Shapes: R rows, K columns to N columns; … any dimensions.
 """
